@@ -1,0 +1,1 @@
+# Lists what etc/ installs and distributes.

@@ -1,0 +1,14 @@
+# Headers that one folder offers another; each is compiled alone by `make check`.
+public_headers += include/iaido/addr.h
+public_headers += include/iaido/clock.h
+public_headers += include/iaido/conf.h
+public_headers += include/iaido/duration.h
+public_headers += include/iaido/log.h
+public_headers += include/iaido/macros.h
+public_headers += include/iaido/rng.h
+public_headers += include/iaido/text.h
+public_headers += include/iaido/version.h
+public_headers += include/iaido/wheel.h
+public_headers += include/iaido/wire.h
+
+noinst_HEADERS += $(public_headers)

@@ -1,0 +1,1 @@
+# Lists what man/ installs and distributes.

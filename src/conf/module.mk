@@ -1,0 +1,4 @@
+noinst_LIBRARIES += libconf.a
+
+libconf_a_SOURCES = \
+	src/conf/conf.c

@@ -1,0 +1,4 @@
+noinst_LIBRARIES += libroute.a
+
+libroute_a_SOURCES = \
+	src/route/route.c

@@ -1,0 +1,1 @@
+# Programs that measure; built on request (`make bench`), never asserted on.

@@ -1,0 +1,2 @@
+# What tests share.
+EXTRA_DIST += tests/support/unit.h

@@ -6,7 +6,7 @@
 
 #define NSEC_PER_USEC INT64_C(1000)
 #define NSEC_PER_MSEC INT64_C(1000000)
-#define NSEC_PER_SEC  INT64_C(1000000000)
+#define NSEC_PER_SEC INT64_C(1000000000)
 
 /* CLOCK_MONOTONIC: for measuring. */
 int64_t clock_now_ns(void);

@@ -12,11 +12,11 @@
 
 struct text;
 
-#define CONF_WORKERS_AUTO  0
-#define CONF_WORKERS_MAX   1024
-#define CONF_BACKENDS_MAX  65536
+#define CONF_WORKERS_AUTO 0
+#define CONF_WORKERS_MAX 1024
+#define CONF_BACKENDS_MAX 65536
 #define CONF_FRONTENDS_MAX 4096
-#define CONF_ERRORS_MAX	   20
+#define CONF_ERRORS_MAX 20
 
 enum conf_on_failure { CONF_ON_FAILURE_KEEP, CONF_ON_FAILURE_SHED };
 enum conf_on_gone { CONF_ON_GONE_DRAIN, CONF_ON_GONE_KEEP };
@@ -38,17 +38,17 @@ struct target_conf {
 struct tier_conf {
 	int64_t dial_timeout_ns;
 	int64_t dial_failure_timeout_ns;
-	int64_t force_promotion_after_ns;	/* 0 = never */
-	uint32_t max_backend_connections;	/* 0 = no limit */
+	int64_t force_promotion_after_ns; /* 0 = never */
+	uint32_t max_backend_connections; /* 0 = no limit */
 	struct target_conf *targets;
 	size_t target_count;
 	struct conf_mark mark;
 };
 
 struct pool_conf {
-	int64_t latency_bucket_ns;	/* negative = no probing, no automatic tiers */
+	int64_t latency_bucket_ns; /* negative = no probing, no automatic tiers */
 	int64_t maintenance_time_ns;
-	int64_t hedge_delay_ns;		/* 0 = one dial at a time */
+	int64_t hedge_delay_ns; /* 0 = one dial at a time */
 	enum conf_on_failure on_failure;
 	enum conf_on_gone on_gone;
 	struct tier_conf *tiers;
@@ -59,17 +59,17 @@ struct keepalive_conf {
 	int64_t idle_ns;
 	int64_t interval_ns;
 	uint32_t count;
-	int64_t user_timeout_ns;	/* 0 = the kernel's */
+	int64_t user_timeout_ns; /* 0 = the kernel's */
 };
 
 struct frontend_conf {
-	char *bind_address;	/* normalised: "host:port", empty host = all addresses */
-	char *bind_host;	/* "" = all addresses, both families; no brackets */
-	uint16_t bind_port;	/* 0 = any */
-	uint32_t max_connections;	/* 0 = what the descriptor limit allows */
-	int64_t idle_duration_ns;	/* negative = never */
+	char *bind_address; /* normalised: "host:port", empty host = all addresses */
+	char *bind_host; /* "" = all addresses, both families; no brackets */
+	uint16_t bind_port; /* 0 = any */
+	uint32_t max_connections; /* 0 = what the descriptor limit allows */
+	int64_t idle_duration_ns; /* negative = never */
 	int64_t half_close_duration_ns;
-	int64_t max_connection_age_ns;	/* 0 = never */
+	int64_t max_connection_age_ns; /* 0 = never */
 	int64_t rebalance_duration_ns;
 	int64_t wait_timeout_ns;
 	uint32_t backlog;
@@ -79,7 +79,7 @@ struct frontend_conf {
 };
 
 struct resolver_conf {
-	struct addr *servers;	/* none = /etc/resolv.conf */
+	struct addr *servers; /* none = /etc/resolv.conf */
 	size_t server_count;
 	int64_t min_ttl_ns;
 	int64_t max_ttl_ns;
@@ -94,13 +94,13 @@ struct log_conf {
 };
 
 struct conf {
-	char *diag_addr;	/* normalised "host:port" or "unix:/path"; NULL = none */
+	char *diag_addr; /* normalised "host:port" or "unix:/path"; NULL = none */
 	int64_t grace_period_ns;
 	bool keep_accepting;
-	int64_t drain_timeout_ns;	/* 0 = until they end */
+	int64_t drain_timeout_ns; /* 0 = until they end */
 	uint32_t max_generations;
-	uint32_t workers;	/* CONF_WORKERS_AUTO or 1..CONF_WORKERS_MAX */
-	char *user;		/* NULL = none */
+	uint32_t workers; /* CONF_WORKERS_AUTO or 1..CONF_WORKERS_MAX */
+	char *user; /* NULL = none */
 	char *group;
 	char *pid_file;
 	struct log_conf log;
@@ -124,7 +124,7 @@ void conf_report_fini(struct conf_report *r);
 int conf_load(const char *path, struct conf **out, struct conf_report *report) MUST_CHECK;
 /* The same from memory; `name` stands for the file in messages. */
 int conf_parse(const char *name, const void *data, size_t len, struct conf **out,
-	       struct conf_report *report) MUST_CHECK;
+	struct conf_report *report) MUST_CHECK;
 void conf_free(struct conf *c);
 
 /* Whether two configurations mean the same. */

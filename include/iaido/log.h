@@ -30,11 +30,11 @@ struct log_field {
  * the target does not take is dropped and counted, the count written with the next line taken.
  *   2026-01-31T12:00:00.123Z warn backend 10.0.0.1:80 failed event=backend.failed error="refused"
  */
-#define log_event(level, event, message, ...)                                                      \
-	log_write((level), (event), (message),                                                     \
-		  (const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ) { 0 } })
+#define log_event(level, event, message, ...) \
+	log_write((level), (event), (message), \
+		(const struct log_field[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } })
 void log_write(enum log_level level, const char *event, const char *message,
-	       const struct log_field *fields);
+	const struct log_field *fields);
 
 /* True when an event of that level would be written: asked before costly fields are made. */
 bool log_enabled(enum log_level level);

@@ -7,10 +7,10 @@
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define NORETURN __attribute__((noreturn))
 #define UNUSED __attribute__((unused))
-#define PRINTF_LIKE(format, arg) __attribute__((format(printf, format, arg)))
+#define PRINTF_LIKE(fmt, arg) __attribute__((format(printf, fmt, arg)))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
-#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 #endif

@@ -6,8 +6,7 @@
 #include <stdlib.h>
 
 #define UNIT_MAIN(name, ...) \
-	int \
-	main(void) \
+	int main(void) \
 	{ \
 		const TTest *const unit_tests[] = { __VA_ARGS__ }; \
 		Suite *suite = suite_create(name); \

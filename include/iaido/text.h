@@ -27,4 +27,7 @@ void text_vaddf(struct text *t, const char *format, va_list ap);
 /* A JSON string with its quotes; invalid UTF-8 and control characters are escaped. */
 void text_add_json(struct text *t, const char *s);
 
+/* The length of the UTF-8 character that s starts with, at most len; 0 when it is none. */
+size_t text_utf8_len(const char *s, size_t len) MUST_CHECK;
+
 #endif

@@ -16,8 +16,9 @@ struct wheel_entry {
 
 struct wheel {
 	int64_t tick_ns;
-	int64_t position; /* the tick up to which everything due was handed out */
+	int64_t position; /* the tick up to which everything due was collected */
 	uint64_t count;
+	struct wheel_entry *due; /* collected, not handed out yet */
 	uint64_t used[WHEEL_SLOTS / 64];
 	struct wheel_entry *slots[WHEEL_SLOTS];
 };

@@ -53,7 +53,7 @@ static int
 listen_on(struct evhttp *http, unsigned short port)
 {
 	struct evhttp_bound_socket *bound;
-	struct sockaddr_in sin;
+	struct sockaddr_in sin = { 0 };
 	socklen_t len = sizeof(sin);
 
 	bound = evhttp_bind_socket_with_handle(http, "127.0.0.1", port);

@@ -399,7 +399,9 @@ log_open_target(const char *target, bool *is_syslog)
 	if (strcmp(target, "stderr") == 0)
 		return open_stderr();
 	fd = open(target, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
-	return fd < 0 ? -errno : fd;
+	if (fd < 0)
+		return -errno;
+	return fd;
 }
 
 void

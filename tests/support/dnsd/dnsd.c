@@ -382,7 +382,7 @@ main(int argc, char **argv)
 			addr = optarg;
 			break;
 		case 'p':
-			port = atoi(optarg);
+			port = (int)strtol(optarg, NULL, 10);
 			break;
 		case 'z':
 			zone_path = optarg;

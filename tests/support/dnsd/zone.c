@@ -108,7 +108,7 @@ add_rule(const char *name, char **words, int count)
 	e->what = w;
 	e->transports = UDP | TCP;
 	if (w == DO_DELAY && i < count)
-		e->delay_ms = atoi(words[i++]);
+		e->delay_ms = (int)strtol(words[i++], NULL, 10);
 	for (; i < count; i++) {
 		if (strcmp(words[i], "A") == 0)
 			e->type = TYPE_A;
@@ -150,7 +150,8 @@ zone_line(char *line)
 		return add_rule(words[0], words + 2, count - 2);
 	if (count == 5 && strcmp(words[1], "many") == 0)
 		return add_addresses(words[0], strchr(words[4], ':') ? TYPE_AAAA : TYPE_A,
-			       (uint32_t)strtoul(words[3], NULL, 10), words[4], atoi(words[2]))
+			       (uint32_t)strtoul(words[3], NULL, 10), words[4],
+			       (int)strtol(words[2], NULL, 10))
 			? NULL
 			: "bad address";
 	if (count < 4)

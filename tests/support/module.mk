@@ -5,3 +5,12 @@ EXTRA_DIST += tests/support/unit.h
 check_PROGRAMS += tests/support/dnsd/dnsd
 tests_support_dnsd_dnsd_SOURCES = tests/support/dnsd/dnsd.c tests/support/dnsd/dnsd.h \
 	tests/support/dnsd/message.c tests/support/dnsd/zone.c
+
+# A small WAN (its use: wan.c, stage.sh), and a server and a load to put on it.
+check_PROGRAMS += tests/support/wan/wan tests/support/wan/greet tests/support/wan/load
+tests_support_wan_wan_SOURCES = tests/support/wan/wan.c tests/support/wan/queue.c \
+	tests/support/wan/queue.h tests/support/wan/rules.c tests/support/wan/rules.h
+tests_support_wan_greet_SOURCES = tests/support/wan/greet.c
+tests_support_wan_load_SOURCES = tests/support/wan/load.c tests/support/wan/load.h \
+	tests/support/wan/report.c
+EXTRA_DIST += tests/support/wan/stage.sh

@@ -1,0 +1,293 @@
+/*
+ * Keeps what the load program saw, and sums it up. A phase's line of key=value:
+ *
+ *     phase secs             its name, its length
+ *     new failed broken      clients that began in it; not greeted; greeted and then left
+ *     astray                 clients that began in the second before it and failed, or waited, into
+ *                            it: what the change of scene caught halfway, counted here only
+ *     p50 p99 worst          ms from connect to greeting, of those that began in it
+ *     p99_later              the same, of those that began 0.5 s into it or later
+ *     home                   share of the greeted that were greeted by the home region, %
+ *     first_home ninety_home s until the first client was greeted there; and until more than 90 %
+ *                            of those that began then and later were (- : never)
+ *     cut cut_second         long sessions that ended while working; most of them in one second
+ *     hung hung_worst        long sessions that ended while waiting for an answer for more than 1 s;
+ *                            the longest wait (s)
+ *     thawed                 that waited more than 1 s and went on
+ *     left left_worst        that were still waiting at its end; for how long (s)
+ */
+#include "config.h"
+
+#include "load.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_REGIONS = 16 };
+
+static struct event *events;
+static size_t event_count, event_size;
+
+void
+record(enum event_kind kind, int64_t at_ns, int64_t value_ns, const char *name)
+{
+	struct event *e;
+
+	if (event_count == event_size) {
+		size_t size = event_size > 0 ? event_size * 2 : 4096;
+
+		e = realloc(events, size * sizeof(*e));
+		if (e == NULL) {
+			perror("load");
+			exit(1);
+		}
+		events = e;
+		event_size = size;
+	}
+	e = &events[event_count++];
+	memset(e, 0, sizeof(*e));
+	e->kind = kind;
+	e->at_ns = at_ns;
+	e->value_ns = value_ns;
+	snprintf(e->name, sizeof(e->name), "%s", name);
+}
+
+static int
+compare_ns(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool
+is_of(const char *name, const char *region)
+{
+	size_t len = strlen(region);
+
+	return strncmp(name, region, len) == 0 && (name[len] == '-' || name[len] == '\0');
+}
+
+static bool
+is_in(const struct event *e, int64_t from_ns, int64_t to_ns)
+{
+	return e->at_ns >= from_ns && e->at_ns < to_ns;
+}
+
+/* Prints p50, p99 and worst wait of the clients that began in a time. */
+static void
+print_waits(int64_t from_ns, int64_t to_ns, bool only_p99)
+{
+	int64_t *waits = malloc((event_count + 1) * sizeof(*waits));
+	size_t i, n = 0;
+
+	if (waits == NULL)
+		return;
+	for (i = 0; i < event_count; i++)
+		if (events[i].kind == EVENT_GREETED && is_in(&events[i], from_ns, to_ns))
+			waits[n++] = events[i].value_ns;
+	qsort(waits, n, sizeof(*waits), compare_ns);
+	if (n == 0)
+		printf(only_p99 ? " p99_later=-" : " p50=- p99=- worst=-");
+	else if (only_p99)
+		printf(" p99_later=%.1f", (double)waits[n * 99 / 100] / 1e6);
+	else
+		printf(" p50=%.1f p99=%.1f worst=%.1f", (double)waits[n / 2] / 1e6,
+			(double)waits[n * 99 / 100] / 1e6, (double)waits[n - 1] / 1e6);
+	free(waits);
+}
+
+static int
+compare_begin(const void *a, const void *b)
+{
+	return compare_ns(&((const struct event *)a)->at_ns, &((const struct event *)b)->at_ns);
+}
+
+static void
+print_home(const char *home, int64_t from_ns, int64_t to_ns)
+{
+	struct event *greeted = malloc((event_count + 1) * sizeof(*greeted));
+	size_t i, n = 0, at_home = 0, later = 0;
+	int64_t ninety_ns = -1;
+
+	if (greeted == NULL)
+		return;
+	for (i = 0; i < event_count; i++)
+		if (events[i].kind == EVENT_GREETED && is_in(&events[i], from_ns, to_ns))
+			greeted[n++] = events[i];
+	qsort(greeted, n, sizeof(*greeted), compare_begin);
+	for (i = n; i-- > 0;) { /* from the end: the earliest moment from which 90 % held */
+		at_home += is_of(greeted[i].name, home);
+		later++;
+		if (at_home * 10 > later * 9)
+			ninety_ns = greeted[i].at_ns - from_ns;
+	}
+	printf(" home=%.1f", n > 0 ? 100.0 * (double)at_home / (double)n : 0);
+	for (i = 0; i < n && !is_of(greeted[i].name, home); i++)
+		;
+	if (i < n)
+		printf(" first_home=%.2f",
+			(double)(greeted[i].at_ns + greeted[i].value_ns - from_ns) / 1e9);
+	else
+		printf(" first_home=-");
+	if (ninety_ns >= 0)
+		printf(" ninety_home=%.2f", (double)ninety_ns / 1e9);
+	else
+		printf(" ninety_home=-");
+	free(greeted);
+}
+
+static void
+print_clients(int64_t from_ns, int64_t to_ns)
+{
+	size_t i, began = 0, failed = 0, broken = 0, astray = 0;
+
+	for (i = 0; i < event_count; i++) {
+		const struct event *e = &events[i];
+		int64_t end_ns = e->at_ns + e->value_ns;
+		bool fell_over = end_ns >= to_ns && e->at_ns > to_ns - 1000000000;
+
+		if (e->kind > EVENT_BROKEN)
+			continue;
+		if (is_in(e, from_ns, to_ns)) {
+			began += e->kind != EVENT_BROKEN;
+			failed += e->kind == EVENT_FAILED && !fell_over;
+			broken += e->kind == EVENT_BROKEN && !fell_over;
+		} else if (is_in(e, from_ns - 1000000000, from_ns) && end_ns >= from_ns) {
+			astray += e->kind != EVENT_GREETED || e->value_ns > 200000000;
+		}
+	}
+	printf(" new=%zu failed=%zu broken=%zu astray=%zu", began, failed, broken, astray);
+}
+
+/* How many of one kind happened, and their largest value. */
+static size_t
+count_kind(enum event_kind kind, int64_t from_ns, int64_t to_ns, double *worst_s)
+{
+	size_t i, n = 0;
+	int64_t worst_ns = 0;
+
+	for (i = 0; i < event_count; i++) {
+		if (events[i].kind != kind || !is_in(&events[i], from_ns, to_ns))
+			continue;
+		n++;
+		if (events[i].value_ns > worst_ns)
+			worst_ns = events[i].value_ns;
+	}
+	*worst_s = (double)worst_ns / 1e9;
+	return n;
+}
+
+static void
+print_long(int64_t from_ns, int64_t to_ns)
+{
+	size_t i, j, n, cut_second = 0, cut, hung;
+	double worst_s;
+
+	for (i = 0; i < event_count; i++) { /* events come in order of time, but for clients' */
+		if (events[i].kind != EVENT_LONG_CUT || !is_in(&events[i], from_ns, to_ns))
+			continue;
+		for (n = 0, j = i; j < event_count; j++)
+			n += events[j].kind == EVENT_LONG_CUT &&
+				is_in(&events[j], events[i].at_ns, events[i].at_ns + 1000000000) &&
+				events[j].at_ns < to_ns;
+		if (n > cut_second)
+			cut_second = n;
+	}
+	cut = count_kind(EVENT_LONG_CUT, from_ns, to_ns, &worst_s);
+	printf(" cut=%zu cut_second=%zu", cut, cut_second);
+	hung = count_kind(EVENT_LONG_HUNG, from_ns, to_ns, &worst_s);
+	printf(" hung=%zu hung_worst=%.1f", hung, worst_s);
+	n = count_kind(EVENT_LONG_THAWED, from_ns, to_ns, &worst_s);
+	printf(" thawed=%zu", n);
+	n = count_kind(EVENT_LONG_LEFT, from_ns, to_ns, &worst_s);
+	printf(" left=%zu left_worst=%.1f", n, worst_s);
+}
+
+void
+report_phases(const char *home, int64_t end_ns)
+{
+	size_t i, j;
+
+	for (i = 0; i < event_count; i++) {
+		int64_t from_ns = events[i].at_ns, to_ns = end_ns;
+
+		if (events[i].kind != EVENT_MARK)
+			continue;
+		for (j = i + 1; j < event_count && events[j].kind != EVENT_MARK; j++)
+			;
+		if (j < event_count)
+			to_ns = events[j].at_ns;
+		printf("phase=%s secs=%.1f", events[i].name, (double)(to_ns - from_ns) / 1e9);
+		print_clients(from_ns, to_ns);
+		print_waits(from_ns, to_ns, false);
+		print_waits(from_ns + 500000000, to_ns, true);
+		print_home(home, from_ns, to_ns);
+		print_long(from_ns, to_ns);
+		putchar('\n');
+	}
+}
+
+struct share {
+	char region[NAME_MAX_LEN];
+	size_t greeted, long_up;
+};
+
+static struct share *
+find_share(struct share *shares, size_t *count, const char *name)
+{
+	const char *dash = strrchr(name, '-');
+	int len = dash != NULL ? (int)(dash - name) : (int)strlen(name);
+	char region[NAME_MAX_LEN];
+	size_t i;
+
+	snprintf(region, sizeof(region), "%.*s", len, name);
+	for (i = 0; i < *count; i++)
+		if (strcmp(shares[i].region, region) == 0)
+			return &shares[i];
+	if (*count == MAX_REGIONS)
+		return &shares[0];
+	memset(&shares[i], 0, sizeof(shares[i]));
+	strcpy(shares[i].region, region);
+	++*count;
+	return &shares[i];
+}
+
+void
+report_second(int64_t begin_ns, int64_t now_ns)
+{
+	static int64_t first_ns;
+	struct share shares[MAX_REGIONS];
+	size_t i, count = 0, greeted = 0, failed = 0, broken = 0, cut = 0, hung = 0;
+	int64_t worst_ns = 0;
+
+	if (first_ns == 0)
+		first_ns = begin_ns;
+	for (i = event_count; i-- > 0;) {
+		const struct event *e = &events[i];
+		int64_t end_ns = e->kind <= EVENT_LONG_UP ? e->at_ns + e->value_ns : e->at_ns;
+
+		if (end_ns < begin_ns) /* recorded in the order of their ends */
+			break;
+		failed += e->kind == EVENT_FAILED;
+		broken += e->kind == EVENT_BROKEN;
+		cut += e->kind == EVENT_LONG_CUT;
+		hung += e->kind == EVENT_LONG_HUNG;
+		if (e->kind == EVENT_LONG_UP)
+			find_share(shares, &count, e->name)->long_up++;
+		if (e->kind != EVENT_GREETED)
+			continue;
+		greeted++;
+		find_share(shares, &count, e->name)->greeted++;
+		if (e->value_ns > worst_ns)
+			worst_ns = e->value_ns;
+	}
+	printf("second=%.0f greeted=%zu failed=%zu broken=%zu worst=%.1f cut=%zu hung=%zu",
+		(double)(now_ns - first_ns) / 1e9, greeted, failed, broken, (double)worst_ns / 1e6,
+		cut, hung);
+	for (i = 0; i < count; i++)
+		printf(" %s=%zu %s_long=%zu", shares[i].region, shares[i].greeted, shares[i].region,
+			shares[i].long_up);
+	putchar('\n');
+}

@@ -23,7 +23,7 @@ void text_reset(struct text *t);
 void text_add(struct text *t, const char *s);
 void text_add_bytes(struct text *t, const void *data, size_t len);
 void text_addf(struct text *t, const char *format, ...) PRINTF_LIKE(2, 3);
-void text_vaddf(struct text *t, const char *format, va_list ap);
+void text_vaddf(struct text *t, const char *format, va_list ap) PRINTF_LIKE(2, 0);
 /* A JSON string with its quotes; invalid UTF-8 and control characters are escaped. */
 void text_add_json(struct text *t, const char *s);
 

@@ -5,3 +5,5 @@ contrib_demo_demo_backend_LDADD = $(EVENT_EXTRA_LIBS) $(EVENT_CORE_LIBS)
 
 EXTRA_DIST += contrib/check contrib/quickstart contrib/lint contrib/cppcheck.suppress \
 	contrib/lib/setup.sh
+
+include contrib/bench/module.mk

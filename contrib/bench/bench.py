@@ -1,0 +1,246 @@
+"""Runs every workload on every system, interleaved in rounds, and writes what was seen.
+
+contrib/bench/run prepares the ground and calls this.
+"""
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import chart
+import figures
+import privatenet
+import proxies
+import report
+from workloads import WORKLOADS
+
+HELD_MOST, HELD_QUICK = 9000, 3000
+
+
+def parse_options():
+    parser = argparse.ArgumentParser(
+        prog="contrib/bench/run",
+        description="Measure iaido side by side with HAProxy, nginx, a bare relay and no proxy.")
+    parser.add_argument("--quick", action="store_true",
+                        help="the main workloads only, in less than a minute")
+    parser.add_argument("--iaido", metavar="PATH",
+                        help="the program to measure (default: build this tree)")
+    parser.add_argument("--output", metavar="DIR", default=".",
+                        help="where bench.md, bench.json and bench.svg go (default: here)")
+    parser.add_argument("--rounds", type=int, help="default 5, --quick 3")
+    parser.add_argument("--seconds", type=float, help="of each measurement; default 0.6")
+    parser.add_argument("--placement", choices=["shared", "pinned", "both"],
+                        help="proxy, load and backend on one core; or the proxy alone on its own")
+    parser.add_argument("--systems", metavar="NAME,...",
+                        help="of " + ", ".join(s.name for s in proxies.ALL))
+    parser.add_argument("--workloads", metavar="TEXT,...",
+                        help="only those whose name contains one of these")
+    parser.add_argument("--host-network", action="store_true",
+                        help="as root too, use no network namespace of its own")
+    parser.add_argument("--no-counts", action="store_true",
+                        help="leave out memory, descriptors and system calls")
+    parser.add_argument("--private-network", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--tools", metavar="DIR", required=True, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    options.seconds = options.seconds or (0.1 if options.quick else 0.6)
+    options.warm_up = 0.04 if options.quick else 0.2
+    options.few, options.many = (200, 1000) if options.quick else (1000, 6000)
+    cores = sorted(os.sched_getaffinity(0))
+    wanted = options.placement or ("shared" if options.quick else "both")
+    options.placements = ["shared", "pinned"] if wanted == "both" else [wanted]
+    if len(cores) < 2:
+        options.placements = ["shared"]
+    options.proxy_core, options.other_core = cores[0], cores[1] if len(cores) > 1 else cores[0]
+    return options
+
+
+def choose(options):
+    names = options.systems.split(",") if options.systems else None
+    systems = [s for s in proxies.ALL if names is None or s.name in names]
+    texts = options.workloads.split(",") if options.workloads else [""]
+    workloads = [w for w in WORKLOADS if any(t in w.name for t in texts)
+                 and (w.is_quick or not options.quick or options.workloads)]
+    if not systems or not workloads:
+        raise proxies.Failure("nothing is left to measure")
+    return systems, workloads
+
+
+class Backend:
+    """The one backend process, which has a port for each system."""
+
+    def __init__(self, options, directory, count):
+        self.counters = os.path.join(directory, "counters")
+        self.process = subprocess.Popen(
+            [os.path.join(options.tools, "backend"), str(count), self.counters],
+            stdout=subprocess.PIPE, text=True)
+        self.ports = [int(port) for port in self.process.stdout.readline().split()]
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+def pin(pids, core):
+    for pid in pids:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            try:
+                os.sched_setaffinity(int(thread), {core})
+            except ProcessLookupError:
+                pass
+
+
+def run_load(options, arguments, core):
+    command = [os.path.join(options.tools, "load")] + arguments
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False, preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+    if done.returncode != 0:
+        raise proxies.Failure(f"{' '.join(command)}: {done.stderr.strip()}")
+    return json.loads(done.stdout)
+
+
+def measure_once(options, backend, proxy, workload, core):
+    arguments = ["-k", workload.kind, "-p", str(proxy.port), "-n", str(workload.connections),
+                 "-s", str(workload.answer_bytes), "-w", str(options.warm_up),
+                 "-t", str(options.seconds), "-c", backend.counters]
+    pids = proxy.pids()
+    if pids:
+        arguments += ["-P", ",".join(str(pid) for pid in pids)]
+    return run_load(options, arguments, core)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def measure_rounds(options, backend, running, workloads, samples):
+    """Round by round, so that what the machine does meanwhile meets all systems alike."""
+    for placement in options.placements:
+        load_core = options.proxy_core if placement == "shared" else options.other_core
+        pin([backend.process.pid], load_core)
+        for proxy in running:
+            pin(proxy.pids(), options.proxy_core)
+        for number in range(options.rounds):
+            say(f"{placement}: round {number + 1} of {options.rounds}")
+            for workload in workloads:
+                turn = number % len(running)
+                for proxy in running[turn:] + running[:turn]:
+                    sample = measure_once(options, backend, proxy, workload, load_core)
+                    samples.setdefault((placement, workload.name, proxy.name), []).append(sample)
+
+
+def count_one(options, proxy, directory):
+    """Figures that are counted, on a system that was started for this alone."""
+    held = min(HELD_QUICK if options.quick else HELD_MOST, proxies.connections_possible())
+    load = os.path.join(options.tools, "load")
+    counts = figures.measure_idle(proxy, load, held)
+    for kind, connections in (("answer", 64), ("close", 16)):
+        def run_units(units, kind=kind, connections=connections):
+            arguments = ["-k", kind, "-p", str(proxy.port), "-n", str(connections),
+                         "-u", str(units)]
+            return run_load(options, arguments, options.other_core)["units"]
+        total, names = figures.measure_calls(proxy, run_units, options.few, options.many,
+                                             os.path.join(directory, "strace"))
+        counts[f"syscalls_{kind}"] = total
+        counts[f"syscalls_{kind}_by_name"] = names
+    return counts
+
+
+def count_all(options, systems, backend, directory):
+    counts = {}
+    for index, system in enumerate(systems):
+        if system is proxies.NoProxy:
+            continue
+        say(f"counting: {system.label}")
+        proxy = system(options)
+        where = os.path.join(directory, f"count-{system.name}")
+        try:
+            proxy.start(where, backend.ports[index])
+            counts[system.name] = count_one(options, proxy, where)
+        finally:
+            proxy.stop()
+    return counts
+
+
+def describe(options, systems, network):
+    with open("/proc/cpuinfo") as info:
+        models = [line.partition(":")[2].strip() for line in info if line.startswith("model name")]
+    return {
+        "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        "processor": models[0] if models else platform.machine(),
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": "Linux " + ".".join(platform.release().split(".")[:2]),
+        "descriptor_limit": proxies.descriptor_limit(),
+        "network": network,
+        "load_before": os.getloadavg()[0],
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "versions": {s.name: s(options).version() for s in systems},
+    }
+
+
+def measure(options, directory):
+    systems, workloads = choose(options)
+    result = {"about": describe(options, systems, privatenet.prepare(options.private_network)),
+              "counts": {}}
+    backend = Backend(options, directory, len(systems))
+    running, samples = [], {}
+    try:
+        if not options.no_counts:
+            result["counts"] = count_all(options, systems, backend, directory)
+        for index, system in enumerate(systems):
+            proxy = system(options)
+            running.append(proxy)
+            proxy.start(os.path.join(directory, system.name), backend.ports[index])
+        measure_rounds(options, backend, running, workloads, samples)
+    finally:
+        for proxy in running:
+            if not isinstance(proxy, proxies.NoProxy):
+                proxy.stop()
+        backend.stop()
+    result["samples"] = [
+        {"placement": placement, "workload": workload, "system": system, "rounds": rounds}
+        for (placement, workload, system), rounds in samples.items()]
+    return result
+
+
+def write_result(options, result):
+    os.makedirs(options.output, exist_ok=True)
+    text = report.render(result)
+    for name, content in (("bench.md", text), ("bench.json", json.dumps(result, indent=1) + "\n"),
+                          ("bench.svg", chart.render(result))):
+        with open(os.path.join(options.output, name), "w") as out:
+            out.write(content)
+    print(text)
+
+
+def main():
+    options = parse_options()
+    proxies.raise_descriptor_limit()
+    directory = tempfile.mkdtemp(prefix="iaido-bench-")
+    try:
+        os.chmod(directory, 0o755)
+        if not options.iaido:
+            options.systems = options.systems or ",".join(
+                s.name for s in proxies.ALL if s is not proxies.Iaido)
+        else:
+            options.iaido = os.path.abspath(options.iaido)
+        options.tools = os.path.abspath(options.tools)
+        started = time.monotonic()
+        result = measure(options, directory)
+        result["about"]["took_seconds"] = round(time.monotonic() - started)
+        write_result(options, result)
+    except proxies.Failure as failure:
+        sys.exit(f"bench: {failure}")
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

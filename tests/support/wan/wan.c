@@ -307,7 +307,7 @@ send_command(const char *path, char **words, int count)
 	char line[1024] = "", out[16384];
 	int i, fd = open_control(path, false);
 	size_t at = 0;
-	ssize_t n;
+	ssize_t n = -1;
 
 	for (i = 0; i < count && at < sizeof(line); i++)
 		at += (size_t)snprintf(line + at, sizeof(line) - at, "%s ", words[i]);

@@ -9,9 +9,13 @@
 int
 main(int argc, char **argv)
 {
-	if (argc == 2 && (strcmp(argv[1], "-V") == 0 || strcmp(argv[1], "--version") == 0)) {
-		printf("iaido %s\n", version_string());
-		return 0;
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "-V") == 0 || strcmp(argv[i], "--version") == 0) {
+			printf("iaido %s\n", version_string());
+			return 0;
+		}
 	}
 	fprintf(stderr, "usage: iaido -V\n");
 	return 2;

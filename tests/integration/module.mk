@@ -1,8 +1,15 @@
-# An integration test is one line: a script, which finds the program in $IAIDO, the source tree in
-# $SRCDIR and the build tree in $BUILDDIR. It exits 0 (holds), 77 (skipped) or anything else.
+# An integration test finds the program in $IAIDO, the source tree in $SRCDIR and the build tree in
+# $BUILDDIR. It exits 0 (holds), 77 (skipped) or anything else. A script is one line; a program four:
+# its name, its source, its flags, what it links (tests/support/run.h starts an iaido for it).
 INTEGRATION_TESTS =
-INTEGRATION_TESTS += tests/integration/test_version.sh
 INTEGRATION_TESTS += tests/integration/wan_stage.sh
 
+integration_programs =
+integration_programs += tests/integration/test_options
+tests_integration_test_options_SOURCES = tests/integration/test_options.c
+tests_integration_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_test_options_LDADD = $(RUN_LIBS)
+
+check_PROGRAMS += $(integration_programs)
 dist_check_SCRIPTS += $(INTEGRATION_TESTS)
-TESTS += $(INTEGRATION_TESTS)
+TESTS += $(INTEGRATION_TESTS) $(integration_programs)

@@ -1,6 +1,12 @@
 # What tests share.
 EXTRA_DIST += tests/support/unit.h
 
+# Starts a real iaido for integration tests: run.h.
+check_LIBRARIES += tests/support/librun.a
+tests_support_librun_a_SOURCES = tests/support/run.c tests/support/run.h
+tests_support_librun_a_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+RUN_LIBS = tests/support/librun.a $(CHECK_LIBS)
+
 # A DNS server that misbehaves on demand; its use is told at the top of dnsd.c.
 check_PROGRAMS += tests/support/dnsd/dnsd
 tests_support_dnsd_dnsd_SOURCES = tests/support/dnsd/dnsd.c tests/support/dnsd/dnsd.h \

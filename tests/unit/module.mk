@@ -8,5 +8,46 @@ tests_unit_test_version_SOURCES = tests/unit/test_version.c
 tests_unit_test_version_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_version_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 
+# Base.
+UNIT_TESTS += tests/unit/test_addr
+tests_unit_test_addr_SOURCES = tests/unit/test_addr.c
+tests_unit_test_addr_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_addr_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_clock
+tests_unit_test_clock_SOURCES = tests/unit/test_clock.c
+tests_unit_test_clock_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_clock_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_duration
+tests_unit_test_duration_SOURCES = tests/unit/test_duration.c
+tests_unit_test_duration_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_duration_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_log
+tests_unit_test_log_SOURCES = tests/unit/test_log.c
+tests_unit_test_log_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_log_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_rng
+tests_unit_test_rng_SOURCES = tests/unit/test_rng.c
+tests_unit_test_rng_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_rng_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_text
+tests_unit_test_text_SOURCES = tests/unit/test_text.c
+tests_unit_test_text_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_text_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_wheel
+tests_unit_test_wheel_SOURCES = tests/unit/test_wheel.c
+tests_unit_test_wheel_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_wheel_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_wire
+tests_unit_test_wire_SOURCES = tests/unit/test_wire.c
+tests_unit_test_wire_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_wire_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)

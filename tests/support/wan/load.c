@@ -279,11 +279,11 @@ main(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "n:l:p:H:v")) != -1) {
 		if (c == 'n')
-			client_count = atoi(optarg);
+			client_count = (int)strtol(optarg, NULL, 10);
 		else if (c == 'l')
-			long_count = atoi(optarg);
+			long_count = (int)strtol(optarg, NULL, 10);
 		else if (c == 'p')
-			pause_ns = atoi(optarg) * MS;
+			pause_ns = strtol(optarg, NULL, 10) * MS;
 		else if (c == 'H')
 			home = optarg;
 		else if (c == 'v')
@@ -294,11 +294,11 @@ main(int argc, char **argv)
 	if (argc - optind != 2 || inet_pton(AF_INET, argv[optind], &addr.sin_addr) != 1)
 		goto usage;
 	addr.sin_family = AF_INET;
-	addr.sin_port = htons((uint16_t)atoi(argv[optind + 1]));
+	addr.sin_port = htons((uint16_t)strtoul(argv[optind + 1], NULL, 10));
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	clients = calloc((size_t)(client_count + long_count), sizeof(*clients));
+	clients = calloc((size_t)client_count + (size_t)long_count, sizeof(*clients));
 	if (epoll_fd < 0 || clients == NULL) {
 		perror("load");
 		return 1;

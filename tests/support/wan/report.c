@@ -8,8 +8,8 @@
  *     p50 p99 worst          ms from connect to greeting, of those that began in it
  *     p99_later              the same, of those that began 0.5 s into it or later
  *     home                   share of the greeted that were greeted by the home region, %
- *     first_home ninety_home s until the first client was greeted there; and until more than 90 %
- *                            of those that began then and later were (- : never)
+ *     first_home ninety_home s until the first client was greeted there; and until 90 % of those
+ *                            greeted in a quarter of a second, and in the next, were (- : never)
  *     cut cut_second         long sessions that ended while working; most of them in one second
  *     hung hung_worst        long sessions that ended while waiting for an answer for more than 1 s;
  *                            the longest wait (s)
@@ -75,6 +75,12 @@ is_in(const struct event *e, int64_t from_ns, int64_t to_ns)
 	return e->at_ns >= from_ns && e->at_ns < to_ns;
 }
 
+static double
+in_ms(int64_t ns)
+{
+	return (double)ns / 1e6;
+}
+
 /* Prints p50, p99 and worst wait of the clients that began in a time. */
 static void
 print_waits(int64_t from_ns, int64_t to_ns, bool only_p99)
@@ -91,51 +97,67 @@ print_waits(int64_t from_ns, int64_t to_ns, bool only_p99)
 	if (n == 0)
 		printf(only_p99 ? " p99_later=-" : " p50=- p99=- worst=-");
 	else if (only_p99)
-		printf(" p99_later=%.1f", (double)waits[n * 99 / 100] / 1e6);
+		printf(" p99_later=%.1f", in_ms(waits[n * 99 / 100]));
 	else
-		printf(" p50=%.1f p99=%.1f worst=%.1f", (double)waits[n / 2] / 1e6,
-			(double)waits[n * 99 / 100] / 1e6, (double)waits[n - 1] / 1e6);
+		printf(" p50=%.1f p99=%.1f worst=%.1f", in_ms(waits[n / 2]),
+			in_ms(waits[n * 99 / 100]), in_ms(waits[n - 1]));
 	free(waits);
 }
 
-static int
-compare_begin(const void *a, const void *b)
+/* Of the clients greeted in a time, how many were greeted at home. */
+static size_t
+count_greeted(const char *home, int64_t from_ns, int64_t to_ns, size_t *at_home)
 {
-	return compare_ns(&((const struct event *)a)->at_ns, &((const struct event *)b)->at_ns);
+	size_t i, n = 0;
+
+	*at_home = 0;
+	for (i = 0; i < event_count; i++) {
+		const struct event *e = &events[i];
+		int64_t end_ns = e->at_ns + e->value_ns;
+
+		if (e->kind != EVENT_GREETED || end_ns < from_ns || end_ns >= to_ns)
+			continue;
+		n++;
+		*at_home += is_of(e->name, home);
+	}
+	return n;
 }
 
 static void
 print_home(const char *home, int64_t from_ns, int64_t to_ns)
 {
-	struct event *greeted = malloc((event_count + 1) * sizeof(*greeted));
-	size_t i, n = 0, at_home = 0, later = 0;
-	int64_t ninety_ns = -1;
+	const int64_t step_ns = 250000000;
+	size_t i, n, at_home, total = 0, total_at_home = 0, good_steps = 0;
+	int64_t t, first_ns = -1, ninety_ns = -1;
 
-	if (greeted == NULL)
-		return;
-	for (i = 0; i < event_count; i++)
-		if (events[i].kind == EVENT_GREETED && is_in(&events[i], from_ns, to_ns))
-			greeted[n++] = events[i];
-	qsort(greeted, n, sizeof(*greeted), compare_begin);
-	for (i = n; i-- > 0;) { /* from the end: the earliest moment from which 90 % held */
-		at_home += is_of(greeted[i].name, home);
-		later++;
-		if (at_home * 10 > later * 9)
-			ninety_ns = greeted[i].at_ns - from_ns;
+	for (i = 0; i < event_count; i++) {
+		const struct event *e = &events[i];
+		int64_t end_ns = e->at_ns + e->value_ns;
+
+		if (e->kind != EVENT_GREETED || !is_in(e, from_ns, to_ns))
+			continue;
+		total++;
+		if (!is_of(e->name, home))
+			continue;
+		total_at_home++;
+		if (first_ns < 0 || end_ns - from_ns < first_ns)
+			first_ns = end_ns - from_ns;
 	}
-	printf(" home=%.1f", n > 0 ? 100.0 * (double)at_home / (double)n : 0);
-	for (i = 0; i < n && !is_of(greeted[i].name, home); i++)
-		;
-	if (i < n)
-		printf(" first_home=%.2f",
-			(double)(greeted[i].at_ns + greeted[i].value_ns - from_ns) / 1e9);
+	for (t = from_ns; t + step_ns <= to_ns && ninety_ns < 0; t += step_ns) {
+		n = count_greeted(home, t, t + step_ns, &at_home);
+		good_steps = n > 0 && at_home * 10 >= n * 9 ? good_steps + 1 : 0;
+		if (good_steps == 2)
+			ninety_ns = t - step_ns - from_ns;
+	}
+	printf(" home=%.1f", total > 0 ? 100.0 * (double)total_at_home / (double)total : 0);
+	if (first_ns >= 0)
+		printf(" first_home=%.2f", (double)first_ns / 1e9);
 	else
 		printf(" first_home=-");
 	if (ninety_ns >= 0)
 		printf(" ninety_home=%.2f", (double)ninety_ns / 1e9);
 	else
 		printf(" ninety_home=-");
-	free(greeted);
 }
 
 static void
@@ -249,7 +271,7 @@ find_share(struct share *shares, size_t *count, const char *name)
 	if (*count == MAX_REGIONS)
 		return &shares[0];
 	memset(&shares[i], 0, sizeof(shares[i]));
-	strcpy(shares[i].region, region);
+	memcpy(shares[i].region, region, sizeof(region));
 	++*count;
 	return &shares[i];
 }

@@ -34,9 +34,8 @@ prefix_parse(const char *text, struct prefix *out)
 	char copy[64], *slash;
 	int widest = 128;
 
-	if (strlen(text) >= sizeof(copy))
+	if (snprintf(copy, sizeof(copy), "%s", text) >= (int)sizeof(copy))
 		return false;
-	strcpy(copy, text);
 	slash = strchr(copy, '/');
 	if (slash != NULL)
 		*slash = '\0';
@@ -47,7 +46,7 @@ prefix_parse(const char *text, struct prefix *out)
 	} else if (inet_pton(AF_INET6, copy, out->addr) != 1) {
 		return false;
 	}
-	out->bits = slash != NULL ? atoi(slash + 1) : widest;
+	out->bits = slash != NULL ? (int)strtol(slash + 1, NULL, 10) : widest;
 	if (out->bits < 0 || out->bits > widest)
 		return false;
 	out->bits += 128 - widest;

@@ -245,7 +245,7 @@ open_tun(const char *name)
 	fd = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0)
 		die("/dev/net/tun");
-	strcpy(ifr.ifr_name, "wan0");
+	snprintf(ifr.ifr_name, sizeof(ifr.ifr_name), "wan0");
 	if (ioctl(fd, TUNSETIFF, &ifr) < 0)
 		die("TUNSETIFF");
 	if (setns(home_fd, CLONE_NEWNET) < 0)
@@ -288,7 +288,7 @@ open_control(const char *path, bool bind_it)
 		errno = fd < 0 ? errno : ENAMETOOLONG;
 		die(path);
 	}
-	strcpy(sun.sun_path, path);
+	memcpy(sun.sun_path, path, strlen(path));
 	if (bind_it) {
 		unlink(path);
 		if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0)

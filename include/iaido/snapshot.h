@@ -10,7 +10,15 @@
 #include "iaido/ended.h"
 #include "iaido/scoreboard.h"
 
-enum backend_state { BACKEND_UP, BACKEND_FAILED, BACKEND_STATE_DISABLED, BACKEND_DRAINING };
+/* GONE: it left and its last connection has ended. For 10 minutes the master still lists it, so that
+ * its metrics are scraped once more; the status leaves it out. */
+enum backend_state {
+	BACKEND_UP,
+	BACKEND_FAILED,
+	BACKEND_STATE_DISABLED,
+	BACKEND_DRAINING,
+	BACKEND_GONE,
+};
 
 struct snapshot_backend {
 	char *address;

@@ -7,3 +7,18 @@ EXTRA_DIST += contrib/check contrib/quickstart contrib/lint contrib/cppcheck.sup
 	contrib/lib/setup.sh
 
 include contrib/bench/module.mk
+
+EXTRA_DIST += contrib/systemd/iaido.service.in
+if WITH_SYSTEMD
+unitdir = $(systemdsystemunitdir)
+unit_DATA = contrib/systemd/iaido.service
+endif
+noinst_DATA += contrib/systemd/iaido.service
+CLEANFILES += contrib/systemd/iaido.service
+
+contrib/systemd/iaido.service: contrib/systemd/iaido.service.in Makefile
+	$(AM_V_GEN)$(MKDIR_P) contrib/systemd && \
+		$(substitute) $(srcdir)/contrib/systemd/iaido.service.in >$@.tmp && mv $@.tmp $@
+
+logrotatedir = $(sysconfdir)/logrotate.d
+dist_logrotate_DATA = contrib/logrotate/iaido

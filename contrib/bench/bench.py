@@ -18,6 +18,7 @@ import figures
 import privatenet
 import proxies
 import report
+import scale
 from workloads import WORKLOADS
 
 HELD_MOST, HELD_QUICK = 9000, 3000
@@ -29,10 +30,12 @@ def parse_options():
         description="Measure iaido side by side with HAProxy, nginx, a bare relay and no proxy.")
     parser.add_argument("--quick", action="store_true",
                         help="the main workloads only, in less than a minute")
-    parser.add_argument("--iaido", metavar="PATH",
+    parser.add_argument("--scale", action="store_true",
+                        help="instead: iaido with 1 and 4 workers, 64 and 1,024 connections")
+    parser.add_argument("--iaido", metavar="PATH", required=True,
                         help="the program to measure (default: build this tree)")
     parser.add_argument("--output", metavar="DIR", default=".",
-                        help="where bench.md, bench.json and bench.svg go (default: here)")
+                        help="where bench.md, bench.json and bench.svg (or scale.*) go (default: here)")
     parser.add_argument("--rounds", type=int, help="default 5, --quick 3")
     parser.add_argument("--seconds", type=float, help="of each measurement; default 0.6")
     parser.add_argument("--placement", choices=["shared", "pinned", "both"],
@@ -57,6 +60,7 @@ def parse_options():
     options.placements = ["shared", "pinned"] if wanted == "both" else [wanted]
     if len(cores) < 2:
         options.placements = ["shared"]
+    options.cores = cores
     options.proxy_core, options.other_core = cores[0], cores[1] if len(cores) > 1 else cores[0]
     return options
 
@@ -87,32 +91,40 @@ class Backend:
         self.process.wait()
 
 
-def pin(pids, core):
+def pin(pids, cores):
     for pid in pids:
         for thread in os.listdir(f"/proc/{pid}/task"):
             try:
-                os.sched_setaffinity(int(thread), {core})
+                os.sched_setaffinity(int(thread), cores)
             except ProcessLookupError:
                 pass
 
 
-def run_load(options, arguments, core):
+def cores_of(options, placement):
+    """Where the proxy runs, and where load and backend do."""
+    if placement == "free":
+        return set(options.cores), set(options.cores)
+    return {options.proxy_core}, \
+        {options.proxy_core if placement == "shared" else options.other_core}
+
+
+def run_load(options, arguments, cores):
     command = [os.path.join(options.tools, "load")] + arguments
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          check=False, preexec_fn=lambda: os.sched_setaffinity(0, {core}))
+                          check=False, preexec_fn=lambda: os.sched_setaffinity(0, cores))
     if done.returncode != 0:
         raise proxies.Failure(f"{' '.join(command)}: {done.stderr.strip()}")
     return json.loads(done.stdout)
 
 
-def measure_once(options, backend, proxy, workload, core):
+def measure_once(options, backend, proxy, workload, cores):
     arguments = ["-k", workload.kind, "-p", str(proxy.port), "-n", str(workload.connections),
                  "-s", str(workload.answer_bytes), "-w", str(options.warm_up),
                  "-t", str(options.seconds), "-c", backend.counters]
     pids = proxy.pids()
     if pids:
         arguments += ["-P", ",".join(str(pid) for pid in pids)]
-    return run_load(options, arguments, core)
+    return run_load(options, arguments, cores)
 
 
 def say(text):
@@ -122,16 +134,16 @@ def say(text):
 def measure_rounds(options, backend, running, workloads, samples):
     """Round by round, so that what the machine does meanwhile meets all systems alike."""
     for placement in options.placements:
-        load_core = options.proxy_core if placement == "shared" else options.other_core
-        pin([backend.process.pid], load_core)
+        proxy_cores, load_cores = cores_of(options, placement)
+        pin([backend.process.pid], load_cores)
         for proxy in running:
-            pin(proxy.pids(), options.proxy_core)
+            pin(proxy.pids(), proxy_cores)
         for number in range(options.rounds):
             say(f"{placement}: round {number + 1} of {options.rounds}")
             for workload in workloads:
                 turn = number % len(running)
                 for proxy in running[turn:] + running[:turn]:
-                    sample = measure_once(options, backend, proxy, workload, load_core)
+                    sample = measure_once(options, backend, proxy, workload, load_cores)
                     samples.setdefault((placement, workload.name, proxy.name), []).append(sample)
 
 
@@ -144,7 +156,7 @@ def count_one(options, proxy, directory):
         def run_units(units, kind=kind, connections=connections):
             arguments = ["-k", kind, "-p", str(proxy.port), "-n", str(connections),
                          "-u", str(units)]
-            return run_load(options, arguments, options.other_core)["units"]
+            return run_load(options, arguments, {options.other_core})["units"]
         total, names = figures.measure_calls(proxy, run_units, options.few, options.many,
                                              os.path.join(directory, "strace"))
         counts[f"syscalls_{kind}"] = total
@@ -168,7 +180,7 @@ def count_all(options, systems, backend, directory):
     return counts
 
 
-def describe(options, systems, network):
+def describe(options, systems):
     with open("/proc/cpuinfo") as info:
         models = [line.partition(":")[2].strip() for line in info if line.startswith("model name")]
     return {
@@ -177,7 +189,7 @@ def describe(options, systems, network):
         "cores": len(os.sched_getaffinity(0)),
         "kernel": "Linux " + ".".join(platform.release().split(".")[:2]),
         "descriptor_limit": proxies.descriptor_limit(),
-        "network": network,
+        "network": options.network,
         "load_before": os.getloadavg()[0],
         "rounds": options.rounds,
         "seconds": options.seconds,
@@ -185,15 +197,11 @@ def describe(options, systems, network):
     }
 
 
-def measure(options, directory):
-    systems, workloads = choose(options)
-    result = {"about": describe(options, systems, privatenet.prepare(options.private_network)),
-              "counts": {}}
+def measure_side_by_side(options, systems, workloads, directory):
+    """Starts all systems, measures round by round, stops them. Returns the samples."""
     backend = Backend(options, directory, len(systems))
     running, samples = [], {}
     try:
-        if not options.no_counts:
-            result["counts"] = count_all(options, systems, backend, directory)
         for index, system in enumerate(systems):
             proxy = system(options)
             running.append(proxy)
@@ -201,21 +209,42 @@ def measure(options, directory):
         measure_rounds(options, backend, running, workloads, samples)
     finally:
         for proxy in running:
-            if not isinstance(proxy, proxies.NoProxy):
-                proxy.stop()
+            proxy.stop()
         backend.stop()
-    result["samples"] = [
-        {"placement": placement, "workload": workload, "system": system, "rounds": rounds}
-        for (placement, workload, system), rounds in samples.items()]
+    return [{"placement": placement, "workload": workload, "system": system, "rounds": rounds}
+            for (placement, workload, system), rounds in samples.items()]
+
+
+def measure_peers(options, directory):
+    systems, workloads = choose(options)
+    result = {"about": describe(options, systems), "counts": {}}
+    if not options.no_counts:
+        backend = Backend(options, directory, len(systems))
+        try:
+            result["counts"] = count_all(options, systems, backend, directory)
+        finally:
+            backend.stop()
+    result["samples"] = measure_side_by_side(options, systems, workloads, directory)
     return result
 
 
+def measure_scale(options, directory):
+    systems = [proxies.Iaido, scale.ManyWorkers]
+    workloads = [w for w in WORKLOADS if w.name in ("rr 64 B, 64 conns", "rr 64 B, 1,024 conns")]
+    options.placements = ["free"] + options.placements
+    return {"about": describe(options, systems), "start_ms": scale.measure_start(options, directory),
+            "samples": measure_side_by_side(options, systems, workloads, directory)}
+
+
 def write_result(options, result):
+    name = "scale" if options.scale else "bench"
+    text = scale.render(result) if options.scale else report.render(result)
+    files = {f"{name}.md": text, f"{name}.json": json.dumps(result, indent=1) + "\n"}
+    if not options.scale:
+        files[f"{name}.svg"] = chart.render(result)
     os.makedirs(options.output, exist_ok=True)
-    text = report.render(result)
-    for name, content in (("bench.md", text), ("bench.json", json.dumps(result, indent=1) + "\n"),
-                          ("bench.svg", chart.render(result))):
-        with open(os.path.join(options.output, name), "w") as out:
+    for path, content in files.items():
+        with open(os.path.join(options.output, path), "w") as out:
             out.write(content)
     print(text)
 
@@ -226,14 +255,11 @@ def main():
     directory = tempfile.mkdtemp(prefix="iaido-bench-")
     try:
         os.chmod(directory, 0o755)
-        if not options.iaido:
-            options.systems = options.systems or ",".join(
-                s.name for s in proxies.ALL if s is not proxies.Iaido)
-        else:
-            options.iaido = os.path.abspath(options.iaido)
+        options.iaido = options.iaido and os.path.abspath(options.iaido)
         options.tools = os.path.abspath(options.tools)
+        options.network = privatenet.prepare(options.private_network)
         started = time.monotonic()
-        result = measure(options, directory)
+        result = (measure_scale if options.scale else measure_peers)(options, directory)
         result["about"]["took_seconds"] = round(time.monotonic() - started)
         write_result(options, result)
     except proxies.Failure as failure:

@@ -6,7 +6,8 @@ from workloads import COUNT_GOALS, CPU_GOALS, WORKLOADS
 
 LABELS = {system.name: system.label for system in proxies.ALL}
 PLACEMENTS = {"shared": "proxy, load and backend on one core",
-              "pinned": "proxy alone on its core"}
+              "pinned": "proxy alone on its core",
+              "free": "all on all cores"}
 
 
 class View:
@@ -15,8 +16,7 @@ class View:
     def __init__(self, result):
         self.rounds = {(s["placement"], s["workload"], s["system"]): s["rounds"]
                        for s in result["samples"]}
-        self.systems = [s.name for s in proxies.ALL
-                        if any(key[2] == s.name for key in self.rounds)]
+        self.systems = list(dict.fromkeys(s["system"] for s in result["samples"]))
         self.placements = [p for p in PLACEMENTS if any(key[0] == p for key in self.rounds)]
         self.workloads = [w for w in WORKLOADS if any(key[1] == w.name for key in self.rounds)]
 
@@ -143,17 +143,21 @@ def latency_tables(view):
     return out
 
 
+def describe(result):
+    about = result["about"]
+    errors = sum(sample["errors"] for s in result["samples"] for sample in s["rounds"])
+    versions = [f"- {LABELS.get(name, name)}: {version}"
+                for name, version in about["versions"].items() if version]
+    return "\n".join([
+        f"{about['date']}: {about['processor']}, {about['cores']} cores, {about['kernel']}, "
+        f"{about['network']}; load average before: {about['load_before']:.2f}. "
+        f"{about['rounds']} rounds of {about['seconds']:g} s, medians over them; "
+        f"faults seen by the clients: {errors}.", ""] + versions)
+
+
 def render(result):
-    about, view = result["about"], View(result)
-    errors = sum(sample["errors"] for rounds in view.rounds.values() for sample in rounds)
-    out = ["# iaido side by side with its peers", "",
-           f"{about['date']}: {about['processor']}, {about['cores']} cores, {about['kernel']}, "
-           f"{about['network']}; load average before: {about['load_before']:.2f}. "
-           f"{about['rounds']} rounds of {about['seconds']:g} s, medians over them; "
-           f"faults seen by the clients: {errors}.", ""]
-    out += [f"- {LABELS[name]}: {version}" for name, version in about["versions"].items()
-            if version]
-    out.append("")
+    view = View(result)
+    out = ["# iaido side by side with its peers", "", describe(result), ""]
     out += goal_table(view, result["counts"]) + cost_tables(view) + count_table(result["counts"])
     out += rate_tables(view) + latency_tables(view)
     return "\n".join(out)

@@ -11,7 +11,7 @@ struct diag;
 struct event_base;
 struct snapshot;
 
-/* How diag asks the master. Both return 0 or -errno. */
+/* How diag asks the master; copied. take_snapshot() returns 0 or -errno. */
 struct diag_source {
 	int (*take_snapshot)(void *arg, struct snapshot *out);
 	const struct conf *(*current_conf)(void *arg);
@@ -22,12 +22,13 @@ struct diag_source {
  * unlinked first where it is a dead socket). Returns the descriptor or -errno. */
 int diag_listen(const char *diag_addr) MUST_CHECK;
 
-/* Serves on fd, which it takes (as the sockets of an upgrade are inherited, fd may come from an
- * earlier program). Returns 0 or -errno. */
+/* Serves on fd, which it takes on success (it may be one that an earlier program opened; an upgrade
+ * hands on diag_descriptor()). SIGPIPE has to be ignored. Returns 0 or -errno. */
 int diag_new(struct event_base *base, int fd, const struct diag_source *source, struct diag **out)
 	MUST_CHECK;
 int diag_descriptor(const struct diag *d);
-/* Lets the socket go without closing it when keep_descriptor (for an upgrade). */
+/* Cuts what is being answered and closes the socket; a forked child calls it after event_reinit().
+ * Not from within a diag_source function. */
 void diag_free(struct diag *d);
 
 /* `iaido --status`: asks the instance at diag_addr and prints. Returns the exit status. */

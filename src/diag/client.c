@@ -1,0 +1,217 @@
+/* Counts the connections that evhttp accepts, and gives each its own deadline. evhttp says when it
+ * makes a bufferevent, by asking for one, and when it closes a connection; the connection's handle,
+ * which is needed to be told that, is what evhttp sets as the bufferevent's callback argument. */
+#include "config.h"
+
+#include "client.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <stdbool.h>
+#include <stdlib.h>
+
+#define RESUME_MSEC 100 /* after accept() failed, for want of descriptors */
+
+struct client {
+	struct clients *owner;
+	struct client *next;
+	struct client **prev;
+	struct bufferevent *bev; /* a reference, until the connection is known */
+	struct evhttp_connection *conn; /* NULL until evhttp has made it */
+	struct event *timer;
+	bool is_answering;
+};
+
+struct clients {
+	struct evhttp *http;
+	struct evconnlistener *listener; /* evhttp's; NULL when that is being freed */
+	struct event *resume;
+	struct client *first;
+	unsigned count;
+};
+
+static void
+client_free(struct client *cl)
+{
+	struct clients *c = cl->owner;
+
+	*cl->prev = cl->next;
+	if (cl->next)
+		cl->next->prev = cl->prev;
+	event_free(cl->timer);
+	if (cl->bev)
+		bufferevent_decref(cl->bev);
+	free(cl);
+	if (c->count-- == DIAG_CLIENTS_MAX && c->listener)
+		evconnlistener_enable(c->listener);
+}
+
+static void
+set_deadline(struct client *cl, int seconds)
+{
+	const struct timeval after = { .tv_sec = seconds };
+
+	(void)event_add(cl->timer, &after);
+}
+
+static void
+on_closed(struct evhttp_connection *conn, void *arg)
+{
+	(void)conn;
+	client_free(arg);
+}
+
+static void
+on_sent(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct client *cl = arg;
+
+	(void)buffer;
+	if (info->n_deleted > 0 && cl->is_answering)
+		set_deadline(cl, DIAG_PROGRESS_SECONDS);
+}
+
+/* First called before anything has come from the new connection, then at its deadline. */
+static void
+on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct client *cl = arg;
+	void *conn = NULL;
+
+	(void)fd;
+	(void)what;
+	if (cl->conn) {
+		evhttp_connection_free(cl->conn);
+		return;
+	}
+	bufferevent_getcb(cl->bev, NULL, NULL, NULL, &conn);
+	if (!conn) {
+		client_free(cl); /* evhttp did not take it after all */
+		return;
+	}
+	cl->conn = conn;
+	bufferevent_decref(cl->bev);
+	cl->bev = NULL;
+	evhttp_connection_set_closecb(conn, on_closed, cl);
+	set_deadline(cl, DIAG_REQUEST_SECONDS);
+}
+
+/* evhttp is about to make a connection. With NULL it goes without us. */
+static struct bufferevent *
+on_new_connection(struct event_base *base, void *arg)
+{
+	struct clients *c = arg;
+	struct client *cl = calloc(1, sizeof(*cl));
+
+	if (!cl)
+		return NULL;
+	cl->timer = evtimer_new(base, on_timer, cl);
+	cl->bev = bufferevent_socket_new(base, -1, 0);
+	if (!cl->timer || !cl->bev ||
+		!evbuffer_add_cb(bufferevent_get_output(cl->bev), on_sent, cl)) {
+		if (cl->timer)
+			event_free(cl->timer);
+		if (cl->bev)
+			bufferevent_free(cl->bev);
+		free(cl);
+		return NULL;
+	}
+	bufferevent_incref(cl->bev);
+	cl->owner = c;
+	cl->next = c->first;
+	cl->prev = &c->first;
+	if (cl->next)
+		cl->next->prev = &cl->next;
+	c->first = cl;
+	if (++c->count == DIAG_CLIENTS_MAX)
+		evconnlistener_disable(c->listener);
+	event_active(cl->timer, EV_TIMEOUT, 0);
+	return cl->bev;
+}
+
+static void
+on_request_done(struct evhttp_request *req, void *arg)
+{
+	struct client *cl = arg;
+
+	(void)req;
+	cl->is_answering = false;
+	set_deadline(cl, DIAG_REQUEST_SECONDS);
+}
+
+void
+clients_answer(struct clients *c, struct evhttp_request *req)
+{
+	struct evhttp_connection *conn = evhttp_request_get_connection(req);
+
+	for (struct client *cl = c->first; cl; cl = cl->next) {
+		if (cl->conn != conn)
+			continue;
+		cl->is_answering = true;
+		set_deadline(cl, DIAG_PROGRESS_SECONDS);
+		evhttp_request_set_on_complete_cb(req, on_request_done, cl);
+		return;
+	}
+}
+
+static void
+on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	const struct timeval after = { .tv_usec = RESUME_MSEC * 1000 };
+	struct clients *c = arg;
+
+	(void)evconnlistener_disable(listener);
+	(void)event_add(c->resume, &after);
+}
+
+static void
+on_resume(evutil_socket_t fd, short what, void *arg)
+{
+	struct clients *c = arg;
+
+	(void)fd;
+	(void)what;
+	if (c->count < DIAG_CLIENTS_MAX)
+		(void)evconnlistener_enable(c->listener);
+}
+
+int
+clients_new(struct event_base *base, struct evhttp *http, int fd, struct clients **out)
+{
+	struct clients *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return -ENOMEM;
+	c->http = http;
+	c->resume = evtimer_new(base, on_resume, c);
+	c->listener = evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC, 0, fd);
+	if (!c->resume || !c->listener || !evhttp_bind_listener(http, c->listener)) {
+		if (c->listener)
+			evconnlistener_free(c->listener);
+		if (c->resume)
+			event_free(c->resume);
+		free(c);
+		return -ENOMEM;
+	}
+	evconnlistener_set_error_cb(c->listener, on_accept_error);
+	evhttp_set_bevcb(http, on_new_connection, c);
+	*out = c;
+	return 0;
+}
+
+void
+clients_free(struct clients *c)
+{
+	if (!c)
+		return;
+	c->listener = NULL;
+	evhttp_free(c->http);
+	while (c->first)
+		client_free(c->first);
+	event_free(c->resume);
+	free(c);
+}

@@ -33,7 +33,7 @@ extern const uint64_t duration_bucket_us[DURATION_BUCKETS - 1];
 
 /* Rare facts about one backend, shared by all. */
 struct scoreboard_cell {
-	_Atomic int64_t failed_at_ns; /* CLOCK_MONOTONIC; when the failed flag was set */
+	_Atomic int64_t failed_at_ns; /* CLOCK_MONOTONIC; of the last failed dial or probe */
 	_Atomic int32_t last_error; /* errno of the last failed dial or probe; 0 = none */
 	_Atomic uint32_t promotable; /* 1: a better tier has had room for long enough */
 	_Atomic uint32_t promotions; /* connections that may be closed for promotion now */
@@ -112,7 +112,7 @@ void scoreboard_close(struct scoreboard *b);
 void share_close(struct share *s);
 
 /* Takes one place on a backend that is not failed and below the limit: first in the board, then in
- * the worker's share. False: no place. With `despite_failed` the failed flag is not looked at. */
+ * the worker's share. False: no place. */
 bool place_reserve(struct scoreboard *b, struct share *s, uint32_t cell, uint32_t limit);
 /* Gives it back, in the opposite order, so that a crash in between errs towards "taken". */
 void place_release(struct scoreboard *b, struct share *s, uint32_t cell);
@@ -137,14 +137,17 @@ void frontend_release(struct scoreboard *b, struct share *s, uint32_t frontend);
 bool promotion_take(struct scoreboard *b, uint32_t cell);
 
 /* The master's, for a worker that is gone: gives all its shares back to the board, counts its
- * connections as ended by iaido, worker-lost, and adds its totals to `total`. */
+ * connections as ended by iaido, worker-lost, and adds its totals to `total`. Whatever the dead one
+ * left there, no count in the board goes below 0; figures that cannot be are left out. Leaves the
+ * share empty, so that doing it twice does no harm. */
 void share_give_back(struct scoreboard *b, struct share *dead, struct share *total);
 
 /* The master's audit: a cell that differs from the sum of the shares by the same amount on two
  * looks a second apart is put right. `state` remembers the differences (zeroed at first). Returns
  * how many cells were put right. Only cells below cell_count are looked at. */
 struct audit {
-	int32_t *difference; /* [SCOREBOARD_CELLS], owned */
+	int32_t *difference; /* [SCOREBOARD_CELLS], owned; made by the first audit */
+	int32_t *suspect_difference;
 	int32_t *frontend_difference;
 };
 void audit_fini(struct audit *a);

@@ -33,8 +33,10 @@ void promote_state_free(struct promote_state *s);
 /* Called every 100 ms or so: decides how many connections of each backend may be closed so that
  * their clients come back on a better rank: none before a better rank had room for
  * promote_after_ns without a break, never more than the better ranks have room for, those of the
- * last maintenance time counted as taken, and spread over one maintenance time. `spent[i]` says
- * how many of the earlier grants to backend i were used since the last call. Returns 0 or -ENOMEM. */
+ * last maintenance time counted as taken, and spread over one maintenance time (5 s where that is
+ * shorter). `spent[i]` says how many of the earlier grants to backend i were used since the last
+ * call: grants are not added up, so take back what is left (exchange for 0) before the call, and
+ * store `granted` after it. Returns 0 or -ENOMEM (then nothing is granted). */
 int promote_step(struct promote_state *s, struct promote_backend *backends, size_t count,
 	const uint32_t *spent, int64_t maintenance_ns, int64_t now_ns) MUST_CHECK;
 

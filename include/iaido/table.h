@@ -23,8 +23,8 @@ enum backend_use {
 struct table_backend {
 	uint32_t cell;
 	struct addr addr;
-	uint32_t rank; /* dense from 0; the backends of a frontend are sorted by it */
-	uint16_t tier; /* index into the frontend's tiers: the configured tier */
+	uint32_t rank; /* dense from 0, so less than the number of backends */
+	uint16_t tier; /* index into the frontend's tiers, for every use: the configured tier */
 	uint8_t use; /* enum backend_use */
 	bool drain; /* its connections are shed (limit 0), two ticks and so on */
 	uint32_t limit; /* NO_LIMIT = none */
@@ -55,7 +55,7 @@ struct table_frontend {
 	uint32_t tier_count;
 	struct table_tier *tiers;
 	uint32_t backend_count;
-	struct table_backend *backends; /* sorted by rank, those that take no new ones last */
+	struct table_backend *backends; /* enabled ones first, sorted by rank; then all others */
 	uint32_t slot_count;
 	uint32_t *slot_owners; /* the number of the worker that accepts from each slot */
 };

@@ -1,4 +1,4 @@
 noinst_LIBRARIES += libipc.a
 
 libipc_a_SOURCES = \
-	src/ipc/ipc.c
+	src/ipc/chan.c src/ipc/msg.c

@@ -32,11 +32,13 @@ enum resource {
 	RESOURCE_READY_ALL,
 	RESOURCE_STATUS_YAML,
 	RESOURCE_STATUS_JSON,
+	RESOURCE_METRICS,
 	RESOURCE_COUNT
 };
 
 static const char type_text[] = "text/plain; charset=utf-8";
 static const char type_json[] = "application/json";
+static const char type_metrics[] = "text/plain; version=0.0.4; charset=utf-8";
 
 /* An answer, shared by the connections that it is being sent to. */
 struct answer {
@@ -116,35 +118,44 @@ send_answer(struct evhttp_request *req, struct answer *a, const char *type)
 }
 
 static int
+render_snapshot(const struct snapshot *s, enum resource what, struct answer *a)
+{
+	switch (what) {
+	case RESOURCE_READY:
+	case RESOURCE_READY_ANY:
+	case RESOURCE_READY_ALL:
+		if (render_readiness(s, (enum ready_backends)(what - RESOURCE_READY), &a->body))
+			text_add(&a->body, "OK\n");
+		else
+			a->code = 503;
+		break;
+	case RESOURCE_STATUS_YAML:
+		render_status(s, EMIT_YAML, &a->body);
+		break;
+	case RESOURCE_STATUS_JSON:
+		render_status(s, EMIT_JSON, &a->body);
+		break;
+	case RESOURCE_METRICS:
+		return render_metrics(s, &a->body);
+	case RESOURCE_COUNT:
+		break;
+	}
+	return 0;
+}
+
+static int
 render_resource(struct diag *d, enum resource what, struct answer *a)
 {
 	struct snapshot s = { 0 };
 	int r = d->source.take_snapshot(d->source.arg, &s);
 
 	a->code = 200;
-	if (r == 0) {
-		switch (what) {
-		case RESOURCE_READY:
-		case RESOURCE_READY_ANY:
-		case RESOURCE_READY_ALL:
-			if (render_readiness(
-				    &s, (enum ready_backends)(what - RESOURCE_READY), &a->body))
-				text_add(&a->body, "OK\n");
-			else
-				a->code = 503;
-			break;
-		case RESOURCE_STATUS_YAML:
-			render_status(&s, EMIT_YAML, &a->body);
-			break;
-		case RESOURCE_STATUS_JSON:
-			render_status(&s, EMIT_JSON, &a->body);
-			break;
-		case RESOURCE_COUNT:
-			break;
-		}
-	}
+	if (r == 0)
+		r = render_snapshot(&s, what, a);
 	snapshot_fini(&s);
-	return r < 0 ? r : a->body.bad ? -ENOMEM : 0;
+	if (r < 0)
+		return r;
+	return a->body.bad ? -ENOMEM : 0;
 }
 
 /* The answer to hand out now: the last one while it is good, or a new one; NULL if none can be. */
@@ -239,6 +250,8 @@ serve_path(
 		serve_readiness(d, req, query);
 	else if (strcmp(path, "/statusz") == 0)
 		serve_tree(d, req, query, RESOURCE_STATUS_YAML, RESOURCE_STATUS_JSON);
+	else if (strcmp(path, "/metrics") == 0)
+		serve(d, req, RESOURCE_METRICS, type_metrics);
 	else
 		send_line(req, 404, "not found");
 }

@@ -6,11 +6,14 @@
 #include <stddef.h>
 
 #include "emit.h"
+#include "iaido/macros.h"
 
 struct snapshot;
 struct text;
 
 void render_status(const struct snapshot *s, enum emit_format format, struct text *out);
+/* Returns 0 or -ENOMEM. */
+int render_metrics(const struct snapshot *s, struct text *out) MUST_CHECK;
 
 enum ready_backends { READY_BACKENDS_IGNORED, READY_BACKENDS_ANY, READY_BACKENDS_ALL };
 

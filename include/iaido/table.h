@@ -70,6 +70,8 @@ struct route_table {
 /* Allocates a zeroed table; the arrays are calloc'ed by who fills it. */
 struct route_table *table_new(void);
 void table_free(struct route_table *t);
+/* For one that was moved out of its table. Frees what it owns and zeroes it. */
+void table_frontend_fini(struct table_frontend *f);
 
 void table_encode(const struct route_table *t, struct wire_writer *w);
 /* Returns 0, -EBADMSG (short, out of bounds, not sorted, an index out of range) or -ENOMEM; *out is

@@ -41,16 +41,20 @@ table_free(struct route_table *t)
 {
 	if (!t)
 		return;
-	for (uint32_t i = 0; t->frontends && i < t->frontend_count; i++) {
-		struct table_frontend *f = &t->frontends[i];
-
-		free(f->name);
-		free(f->tiers);
-		free(f->backends);
-		free(f->slot_owners);
-	}
+	for (uint32_t i = 0; t->frontends && i < t->frontend_count; i++)
+		table_frontend_fini(&t->frontends[i]);
 	free(t->frontends);
 	free(t);
+}
+
+void
+table_frontend_fini(struct table_frontend *f)
+{
+	free(f->name);
+	free(f->tiers);
+	free(f->backends);
+	free(f->slot_owners);
+	memset(f, 0, sizeof(*f));
 }
 
 static void

@@ -1,4 +1,14 @@
 noinst_LIBRARIES += libworker.a
 
 libworker_a_SOURCES = \
+	src/worker/acceptor.c src/worker/acceptor.h \
+	src/worker/conn.c src/worker/conn.h \
+	src/worker/connlog.c src/worker/connlog.h \
+	src/worker/dial.c src/worker/dial.h \
+	src/worker/frontend.c src/worker/frontend.h \
+	src/worker/loop.h \
+	src/worker/maintain.c src/worker/maintain.h \
+	src/worker/pipe.c src/worker/pipe.h \
+	src/worker/relay.c src/worker/relay.h \
 	src/worker/worker.c
+libworker_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src

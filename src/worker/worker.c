@@ -1,10 +1,502 @@
-/* Keeps the library from being empty until its first module lands. */
+/* The worker: its loop, the master's word over the channel, its end. */
 #include "config.h"
 
-int worker_placeholder(void);
+#include "iaido/worker.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "iaido/clock.h"
+#include "iaido/msg.h"
+#include "iaido/table.h"
+
+#include "worker/acceptor.h"
+#include "worker/conn.h"
+#include "worker/dial.h"
+#include "worker/frontend.h"
+#include "worker/loop.h"
+#include "worker/maintain.h"
+#include "worker/pipe.h"
+#include "worker/relay.h"
+
+/* The wheel's tick: hedges and dial timeouts are as exact as this. */
+#define TICK_NS (10 * NSEC_PER_MSEC)
+#define HEARTBEAT_NS (500 * NSEC_PER_MSEC)
+/* keepAccepting: nothing open anywhere for this long ends the accepting. */
+#define EMPTY_NS NSEC_PER_SEC
+#define EMPTY_POLL_NS (100 * NSEC_PER_MSEC)
+
+struct timeval
+worker_timeval(int64_t ns)
+{
+	struct timeval tv;
+
+	if (ns < 0)
+		ns = 0;
+	tv.tv_sec = (time_t)(ns / NSEC_PER_SEC);
+	/* Rounded up, so that a timer never fires before its time. */
+	tv.tv_usec = (suseconds_t)((ns % NSEC_PER_SEC + NSEC_PER_USEC - 1) / NSEC_PER_USEC);
+	if (tv.tv_usec >= 1000000) {
+		tv.tv_sec++;
+		tv.tv_usec -= 1000000;
+	}
+	return tv;
+}
+
+void
+worker_arm_wheel(struct worker *w, int64_t due_ns)
+{
+	struct timeval tv;
+
+	if (due_ns >= w->wheel_armed_ns)
+		return;
+	w->wheel_armed_ns = due_ns;
+	tv = worker_timeval(due_ns - clock_coarse_ns());
+	event_add(&w->wheel_event, &tv);
+}
+
+static void
+leave(struct worker *w, int status)
+{
+	if (!w->stop)
+		w->exit_status = status;
+	w->stop = true;
+	event_base_loopbreak(w->base);
+}
+
+void
+worker_check_drained(struct worker *w)
+{
+	if (!w->draining || w->keep_accepting || w->conn_count > 0 || w->stop)
+		return;
+	/* The master may be gone already; leaving says the same. */
+	if (msg_send_drained(w->chan_fd) < 0) {
+		leave(w, 0);
+		return;
+	}
+	leave(w, 0);
+}
+
+/* ---- timers ---- */
+
+static void
+conn_on_timer(struct conn *c, int64_t now_ns)
+{
+	switch (c->state) {
+	case CONN_WAITING:
+	case CONN_DIALING:
+		dial_on_timer(c, now_ns);
+		break;
+	case CONN_RELAYING:
+		maintain_check(c, now_ns);
+		break;
+	case CONN_RESETTING:
+		relay_resetting(c, now_ns >= c->reset_until_ns);
+		break;
+	default:
+		break;
+	}
+}
+
+static void
+on_wheel(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	int64_t now_ns = clock_coarse_ns(), next_ns;
+	struct wheel_entry *e;
+
+	(void)fd;
+	(void)what;
+	/* Anything set from here on arms the timer anew. */
+	w->wheel_armed_ns = INT64_MAX;
+	while ((e = wheel_expire(&w->dial_wheel, now_ns)) != NULL)
+		dial_expire(CONTAINER_OF(e, struct dial, wheel));
+	while ((e = wheel_expire(&w->wheel, now_ns)) != NULL)
+		conn_on_timer(CONTAINER_OF(e, struct conn, wheel), now_ns);
+	next_ns = wheel_next_ns(&w->wheel);
+	if (wheel_next_ns(&w->dial_wheel) < next_ns)
+		next_ns = wheel_next_ns(&w->dial_wheel);
+	if (next_ns != INT64_MAX)
+		worker_arm_wheel(w, next_ns);
+	conn_reap(w);
+	worker_check_drained(w);
+}
+
+static void
+on_ready(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct conn_queue turn = TAILQ_HEAD_INITIALIZER(turn);
+	struct conn *c;
+
+	(void)fd;
+	(void)what;
+	/* Only those that are ready now: who is not done after its turn comes after the others. */
+	for (c = TAILQ_LAST(&w->ready, conn_queue); c != NULL;) {
+		struct conn *first = TAILQ_FIRST(&w->ready);
+		bool last = first == c;
+
+		TAILQ_REMOVE(&w->ready, first, turn_link);
+		first->in_ready = false;
+		if (first->state == CONN_RELAYING)
+			relay_run(first);
+		if (last)
+			break;
+	}
+	conn_reap(w);
+	worker_check_drained(w);
+}
+
+static void
+on_active(evutil_socket_t fd, short what, void *arg)
+{
+	static const struct timeval again = { .tv_sec = 0, .tv_usec = 100000 };
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	maintain_active(w, clock_coarse_ns());
+	w->active_armed = !TAILQ_EMPTY(&w->active) && event_add(&w->active_event, &again) == 0;
+	conn_reap(w);
+	worker_check_drained(w);
+}
+
+static void
+on_heartbeat(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+
+	(void)fd;
+	(void)what;
+	SHARE_SET(w->share->head->heartbeat_ns, clock_now_ns());
+	acceptor_update_limit(w);
+}
+
+/* ---- drain ---- */
+
+static bool
+nothing_open_anywhere(struct worker *w)
+{
+	size_t i;
+
+	for (i = 0; i < w->frontend_count; i++) {
+		uint32_t id = w->frontends[i]->id;
+
+		if (atomic_load(&w->board->frontends[id].active) > 0)
+			return false;
+	}
+	return true;
+}
+
+static void
+stop_accepting(struct worker *w)
+{
+	w->keep_accepting = false;
+	acceptor_close(w->acceptor);
+	maintain_drain(w);
+}
+
+static void
+close_all(struct worker *w)
+{
+	struct conn *c;
+
+	while ((c = TAILQ_FIRST(&w->conns)) != NULL) {
+		conn_set_ending(c, ENDED_BY_IAIDO, ENDED_DRAIN);
+		conn_close(c, true);
+	}
+	dial_free_all(w);
+}
+
+/* While it keeps accepting: a look whether all is empty; then, and at once otherwise: the end. */
+static void
+on_drain(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	int64_t now_ns = clock_coarse_ns();
+	struct timeval tv = worker_timeval(EMPTY_POLL_NS);
+
+	(void)fd;
+	(void)what;
+	if (w->drain_has_end && now_ns >= w->drain.end_ns) {
+		stop_accepting(w);
+		close_all(w);
+	} else if (w->keep_accepting) {
+		if (!nothing_open_anywhere(w))
+			w->empty_since_ns = 0;
+		else if (w->empty_since_ns == 0)
+			w->empty_since_ns = now_ns;
+		else if (now_ns - w->empty_since_ns >= EMPTY_NS)
+			stop_accepting(w);
+	}
+	if (!w->keep_accepting)
+		tv = worker_timeval(w->drain.end_ns - now_ns);
+	if (w->drain_has_end && w->conn_count + w->keep_accepting > 0)
+		event_add(&w->drain_event, &tv);
+	conn_reap(w);
+	worker_check_drained(w);
+}
+
+static void
+begin_drain(struct worker *w, const struct msg_drain *m)
+{
+	int64_t now_ns = clock_coarse_ns();
+
+	w->draining = true;
+	w->drain_has_end = m->left_ns > 0;
+	w->keep_accepting = m->keep_accepting && w->drain_has_end;
+	w->drain = (struct drain_plan){ now_ns, now_ns + m->left_ns };
+	w->empty_since_ns = 0;
+	if (!w->keep_accepting)
+		stop_accepting(w);
+	on_drain(-1, EV_TIMEOUT, w);
+}
+
+/* ---- the channel ---- */
+
+static void
+apply_table(struct worker *w, const struct msg *m)
+{
+	struct msg_applied applied;
+	struct route_table *t;
+	int r;
+
+	r = table_from_memfd(m->fd, &t);
+	close(m->fd);
+	if (r == 0)
+		r = frontends_apply(w, t);
+	if (r == -ENOMEM) {
+		log_event(LOG_LEVEL_ERROR, "worker.table", "no memory for a routing table",
+			LOG_INT("number", m->table.number));
+		return;
+	}
+	if (r < 0) {
+		log_event(LOG_LEVEL_ERROR, "worker.table", "the master sent a table that is broken",
+			LOG_ERR("error", r));
+		leave(w, 1);
+		return;
+	}
+	if (!w->draining)
+		acceptor_apply_table(w->acceptor);
+	SHARE_SET(w->share->head->table_applied, w->table_number);
+	/* A full channel loses nothing: the scoreboard says the same. */
+	applied.number = w->table_number;
+	r = msg_send_applied(w->chan_fd, &applied);
+	if (r == 0 && !w->ready_sent) {
+		on_heartbeat(-1, EV_TIMEOUT, w);
+		w->ready_sent = msg_send_ready(w->chan_fd) == 0;
+	}
+}
+
+static void
+apply_log(const struct msg *m)
+{
+	log_set_level((enum log_level)m->log.level);
+	log_set_format((enum log_format)m->log.format);
+	log_take_descriptor(m->fd, m->log.syslog);
+}
+
+static void
+obey(struct worker *w, const struct msg *m)
+{
+	switch (m->type) {
+	case MSG_TABLE:
+		apply_table(w, m);
+		break;
+	case MSG_LOG:
+		apply_log(m);
+		break;
+	case MSG_DRAIN:
+		begin_drain(w, &m->drain);
+		break;
+	case MSG_STOP:
+		close_all(w);
+		leave(w, 0);
+		break;
+	default:
+		break;
+	}
+}
+
+/* No master, no table: what is established goes on, nothing new comes in. */
+static void
+master_is_gone(struct worker *w)
+{
+	event_del(&w->chan_event);
+	w->master_gone = true;
+	if (!w->draining || w->keep_accepting) {
+		w->draining = true;
+		stop_accepting(w);
+	}
+	log_event(LOG_LEVEL_WARN, "worker.orphaned", "the master is gone: no more is accepted",
+		LOG_INT("connections", w->conn_count));
+}
+
+static void
+on_chan(evutil_socket_t fd, short what, void *arg)
+{
+	struct worker *w = arg;
+	struct chan_message raw;
+	struct msg m;
+	int r;
+
+	(void)what;
+	while (!w->stop && (r = chan_receive(fd, &raw)) == 1) {
+		r = msg_decode(&raw, MSG_FROM_MASTER, &m);
+		if (r < 0)
+			break;
+		obey(w, &m);
+		if (w->stop)
+			return;
+		r = 1;
+	}
+	if (w->stop)
+		return;
+	if (r == 0 || r == -ECONNRESET) {
+		master_is_gone(w);
+	} else if (r != -EAGAIN && r != 1) {
+		log_event(LOG_LEVEL_ERROR, "worker.channel",
+			"the master's message is not understood", LOG_ERR("error", r));
+		leave(w, 1);
+	}
+	conn_reap(w);
+	worker_check_drained(w);
+}
+
+/* ---- life ---- */
+
+static uint64_t
+count_descriptors(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	uint64_t count = 0;
+
+	/* Without /proc: a guess that is safe. */
+	if (d == NULL)
+		return 32;
+	while (readdir(d) != NULL)
+		count++;
+	closedir(d);
+	return count;
+}
+
+static int
+make_tables(struct worker *w)
+{
+	w->backend_of_cell = calloc(SCOREBOARD_CELLS, sizeof(*w->backend_of_cell));
+	w->conns_of_cell = calloc(SCOREBOARD_CELLS, sizeof(*w->conns_of_cell));
+	w->copy_buffer = malloc(COPY_BUFFER_SIZE);
+	w->pipes = pipe_pool_new();
+	if (w->backend_of_cell == NULL || w->conns_of_cell == NULL || w->copy_buffer == NULL ||
+		w->pipes == NULL)
+		return -ENOMEM;
+	return 0;
+}
+
+static int
+make_events(struct worker *w)
+{
+	static const struct timeval beat = { .tv_sec = 0, .tv_usec = HEARTBEAT_NS / NSEC_PER_USEC };
+
+	event_assign(&w->chan_event, w->base, w->chan_fd, EV_READ | EV_PERSIST, on_chan, w);
+	evtimer_assign(&w->wheel_event, w->base, on_wheel, w);
+	evtimer_assign(&w->ready_event, w->base, on_ready, w);
+	evtimer_assign(&w->active_event, w->base, on_active, w);
+	evtimer_assign(&w->drain_event, w->base, on_drain, w);
+	event_assign(&w->heartbeat_event, w->base, -1, EV_PERSIST, on_heartbeat, w);
+	if (event_add(&w->chan_event, NULL) < 0 || event_add(&w->heartbeat_event, &beat) < 0)
+		return -ENOMEM;
+	return 0;
+}
+
+static struct event_base *
+make_base(void)
+{
+	struct event_config *cfg = event_config_new();
+	struct event_base *base = NULL;
+
+	if (cfg == NULL)
+		return NULL;
+	/* One thread; coarse time will do for the wheel. */
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
+	base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	return base;
+}
+
+static void
+worker_fini(struct worker *w)
+{
+	if (w->acceptor != NULL)
+		close_all(w);
+	conn_reap(w);
+	acceptor_free(w->acceptor);
+	if (w->pipes != NULL)
+		pipe_pool_free(w, w->pipes);
+	relay_free_chunks(w);
+	frontends_free(w);
+	conn_free_slabs(w);
+	free(w->copy_buffer);
+	free(w->conns_of_cell);
+	free(w->backend_of_cell);
+	if (w->base != NULL) {
+		event_del(&w->chan_event);
+		event_del(&w->wheel_event);
+		event_del(&w->ready_event);
+		event_del(&w->active_event);
+		event_del(&w->drain_event);
+		event_del(&w->heartbeat_event);
+		event_base_free(w->base);
+	}
+	close(w->chan_fd);
+}
+
+static int
+worker_init(struct worker *w, const struct worker_start *start)
+{
+	memset(w, 0, sizeof(*w));
+	w->number = start->number;
+	w->chan_fd = start->chan_fd;
+	w->board = start->board;
+	w->share = start->share;
+	w->wheel_armed_ns = INT64_MAX;
+	TAILQ_INIT(&w->conns);
+	TAILQ_INIT(&w->ready);
+	TAILQ_INIT(&w->active);
+	TAILQ_INIT(&w->closed);
+	LIST_INIT(&w->dials);
+	rng_seed(&w->rng);
+	wheel_init(&w->wheel, TICK_NS, clock_coarse_ns());
+	wheel_init(&w->dial_wheel, TICK_NS, clock_coarse_ns());
+	w->base = make_base();
+	if (w->base == NULL || make_tables(w) < 0 || make_events(w) < 0)
+		return -ENOMEM;
+	w->descriptors = count_descriptors();
+	acceptor_update_limit(w);
+	w->acceptor = acceptor_new(w, start->listeners, start->listener_count);
+	return w->acceptor != NULL ? 0 : -ENOMEM;
+}
 
 int
-worker_placeholder(void)
+worker_run(const struct worker_start *start)
 {
-	return 0;
+	struct worker w;
+	int status;
+
+	signal(SIGPIPE, SIG_IGN);
+	(void)prctl(PR_SET_NAME, "iaido-worker", 0, 0, 0);
+	if (worker_init(&w, start) < 0) {
+		log_event(LOG_LEVEL_ERROR, "worker.start", "a worker cannot start: no memory");
+		worker_fini(&w);
+		return 1;
+	}
+	event_base_dispatch(w.base);
+	status = w.exit_status;
+	worker_fini(&w);
+	return status;
 }

@@ -1,0 +1,18 @@
+/* What time does to connections: idle, age, maintenance ticks, acknowledgements, drain. */
+#ifndef IAIDO_WORKER_MAINTAIN_H
+#define IAIDO_WORKER_MAINTAIN_H
+
+#include <stdint.h>
+
+#include "worker/conn.h"
+
+/* Puts a relaying connection at the time of its next check. */
+void maintain_schedule(struct conn *c, int64_t now_ns);
+/* Its time has come. May close it. */
+void maintain_check(struct conn *c, int64_t now_ns);
+/* Looks at all connections with recent traffic. */
+void maintain_active(struct worker *w, int64_t now_ns);
+/* A drain has begun, or its plan changed: every connection gets its time. */
+void maintain_drain(struct worker *w);
+
+#endif

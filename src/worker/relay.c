@@ -1,0 +1,528 @@
+/* The relay: two independent directions a connection, each in copy or in splice mode. Knows sockets
+ * and budgets, no events: whoever calls says what became ready by the endpoints' flags. */
+#include "config.h"
+
+#include "worker/relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sockios.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "iaido/clock.h"
+
+#include "worker/maintain.h"
+#include "worker/pipe.h"
+
+/* Reads of one direction before the others have their turn. */
+#define TURNS_A_PASS 16
+/* A splice that brings less than this would have been cheaper as a copy; so many of them running
+ * and the direction copies again. */
+#define SMALL_SPLICE 16384
+#define SMALL_SPLICES_MAX 4
+/* One segment on any path: sent at once even without TCP_NODELAY. */
+#define ONE_SEGMENT 1200
+/* How long what came before a reset may take to be delivered. */
+#define RESET_DELIVERY_NS NSEC_PER_SEC
+#define RESET_POLL_NS (10 * NSEC_PER_MSEC)
+/* Chunks kept for the next receiver that is slow. */
+#define FREE_CHUNKS_MAX 32
+
+/* What a receiver did not take of one read. */
+struct chunk {
+	struct chunk *next;
+	uint32_t at;
+	uint32_t end;
+	uint8_t data[COPY_BUFFER_SIZE];
+};
+
+enum step {
+	STEP_DONE, /* delivered, or read: go on */
+	STEP_QUIET, /* nothing more to read now */
+	STEP_BLOCKED, /* the receiver takes no more now */
+	STEP_MORE, /* the budget is spent */
+	STEP_PASSED, /* the sender's FIN was passed on */
+	STEP_SENDER_FAILED, /* errno tells */
+	STEP_RECEIVER_FAILED,
+};
+
+static struct chunk *
+chunk_take(struct worker *w)
+{
+	struct chunk *k = w->free_chunks;
+
+	if (k == NULL)
+		return malloc(sizeof(*k));
+	w->free_chunks = k->next;
+	w->free_chunk_count--;
+	return k;
+}
+
+static void
+chunk_give(struct worker *w, struct chunk *k)
+{
+	if (w->free_chunk_count >= FREE_CHUNKS_MAX) {
+		free(k);
+		return;
+	}
+	k->next = w->free_chunks;
+	w->free_chunks = k;
+	w->free_chunk_count++;
+}
+
+void
+relay_free_chunks(struct worker *w)
+{
+	struct chunk *k;
+
+	while ((k = w->free_chunks) != NULL) {
+		w->free_chunks = k->next;
+		free(k);
+	}
+	w->free_chunk_count = 0;
+}
+
+void
+relay_free_direction(struct worker *w, struct direction *d)
+{
+	if (d->chunk != NULL)
+		chunk_give(w, d->chunk);
+	if (d->pipe != NULL)
+		pipe_give(w, d->pipe);
+	d->chunk = NULL;
+	d->pipe = NULL;
+}
+
+bool
+direction_pending(const struct direction *d)
+{
+	return d->chunk != NULL || (d->pipe != NULL && d->pipe->bytes > 0);
+}
+
+static void
+account(struct conn *c, enum side from, size_t n)
+{
+	c->bytes[from] += n;
+	c->last_ns = clock_coarse_ns();
+	if (from == CLIENT) {
+		SHARE_ADD(c->share->bytes_in, n);
+	} else {
+		SHARE_ADD(c->share->bytes_out, n);
+		c->backend_last_ns = c->last_ns;
+	}
+	conn_mark_active(c);
+}
+
+/* A second segment could wait for the first one's acknowledgement: so no later than before it. */
+static void
+before_send(struct endpoint *e, size_t len)
+{
+	static const int on = 1;
+
+	e->sent = true;
+	if (LIKELY(e->nodelay == NODELAY_SET))
+		return;
+	if (e->nodelay == NODELAY_UNSENT && len <= ONE_SEGMENT) {
+		e->nodelay = NODELAY_SENT_ONE;
+		return;
+	}
+	/* A socket that cannot take it any more is found broken by the send that follows. */
+	(void)setsockopt(e->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	e->nodelay = NODELAY_SET;
+}
+
+/* Returns how many bytes were taken (0 = none now), or -errno. */
+static ssize_t
+send_some(struct endpoint *e, const uint8_t *data, size_t len)
+{
+	ssize_t n;
+
+	before_send(e, len);
+	do {
+		n = send(e->fd, data, len, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		return -errno;
+	if (n < (ssize_t)len)
+		e->writable = false;
+	return n < 0 ? 0 : n;
+}
+
+/* Sends what was read into the copy buffer; what is not taken goes into a chunk. */
+static enum step
+send_or_keep(struct conn *c, struct direction *d, struct endpoint *to, size_t len)
+{
+	struct worker *w = c->worker;
+	ssize_t n = 0;
+
+	if (to->writable)
+		n = send_some(to, w->copy_buffer, len);
+	if (n < 0) {
+		errno = (int)-n;
+		return STEP_RECEIVER_FAILED;
+	}
+	if ((size_t)n == len)
+		return STEP_DONE;
+	d->chunk = chunk_take(w);
+	if (d->chunk == NULL) {
+		/* Bytes that can be neither sent nor kept: only this connection ends. */
+		errno = ENOMEM;
+		return STEP_RECEIVER_FAILED;
+	}
+	d->chunk->at = 0;
+	d->chunk->end = (uint32_t)(len - (size_t)n);
+	memcpy(d->chunk->data, w->copy_buffer + n, d->chunk->end);
+	return STEP_BLOCKED;
+}
+
+static enum step
+deliver_chunk(struct conn *c, struct direction *d, struct endpoint *to)
+{
+	struct chunk *k = d->chunk;
+	ssize_t n;
+
+	n = send_some(to, k->data + k->at, k->end - k->at);
+	if (n < 0) {
+		errno = (int)-n;
+		return STEP_RECEIVER_FAILED;
+	}
+	k->at += (uint32_t)n;
+	if (k->at < k->end)
+		return STEP_BLOCKED;
+	chunk_give(c->worker, k);
+	d->chunk = NULL;
+	return STEP_DONE;
+}
+
+static bool
+splice_refused(int error)
+{
+	return error == EINVAL || error == ENOSYS || error == EPERM || error == EBADF;
+}
+
+/* The kernel does not splice to this socket: what is in the pipe goes the other way. */
+static enum step
+empty_pipe_by_copy(struct conn *c, struct direction *d, struct endpoint *to)
+{
+	ssize_t n;
+
+	d->never_splice = true;
+	d->splicing = false;
+	do {
+		n = read(d->pipe->read_fd, c->worker->copy_buffer, COPY_BUFFER_SIZE);
+	} while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return STEP_RECEIVER_FAILED;
+	d->pipe->bytes -= (size_t)n;
+	return send_or_keep(c, d, to, (size_t)n);
+}
+
+static enum step
+deliver_pipe(struct conn *c, struct direction *d, struct endpoint *to)
+{
+	struct pipe *p = d->pipe;
+	ssize_t n;
+
+	while (p->bytes > 0) {
+		if (UNLIKELY(d->never_splice)) {
+			enum step step = empty_pipe_by_copy(c, d, to);
+
+			if (step != STEP_DONE)
+				return step;
+			continue;
+		}
+		before_send(to, p->bytes);
+		n = splice(p->read_fd, NULL, to->fd, NULL, p->bytes,
+			SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+		if (n > 0) {
+			p->bytes -= (size_t)n;
+		} else if (n < 0 && errno == EAGAIN) {
+			to->writable = false;
+			return STEP_BLOCKED;
+		} else if (n < 0 && splice_refused(errno)) {
+			d->never_splice = true;
+		} else if (n == 0 || errno != EINTR) {
+			return STEP_RECEIVER_FAILED;
+		}
+	}
+	return STEP_DONE;
+}
+
+static enum step
+deliver(struct conn *c, struct direction *d, struct endpoint *to)
+{
+	enum step step;
+
+	if (!direction_pending(d))
+		return STEP_DONE;
+	if (!to->writable)
+		return STEP_BLOCKED;
+	if (d->chunk != NULL) {
+		step = deliver_chunk(c, d, to);
+		if (step != STEP_DONE)
+			return step;
+	}
+	return d->pipe != NULL ? deliver_pipe(c, d, to) : STEP_DONE;
+}
+
+static enum step
+read_copy(struct conn *c, enum side from)
+{
+	struct endpoint *src = &c->end[from];
+	struct direction *d = &c->from[from];
+	ssize_t n;
+
+	do {
+		n = recv(src->fd, c->worker->copy_buffer, COPY_BUFFER_SIZE, 0);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		/* A short read says "empty" too, but not once the peer's FIN has come. */
+		if (n < COPY_BUFFER_SIZE && !src->closed_seen)
+			src->readable = false;
+		else if (n == COPY_BUFFER_SIZE && !d->never_splice)
+			d->splicing = true;
+		account(c, from, (size_t)n);
+		return send_or_keep(c, d, &c->end[other_side(from)], (size_t)n);
+	}
+	if (n == 0) {
+		d->ended = true;
+		return STEP_DONE;
+	}
+	if (errno != EAGAIN)
+		return STEP_SENDER_FAILED;
+	src->readable = false;
+	return STEP_DONE;
+}
+
+static enum step
+read_splice(struct conn *c, enum side from)
+{
+	struct endpoint *src = &c->end[from];
+	struct direction *d = &c->from[from];
+	ssize_t n;
+
+	if (d->pipe == NULL)
+		d->pipe = pipe_take(c->worker);
+	if (d->pipe == NULL) {
+		SHARE_ADD(c->worker->share->head->splice_fallbacks, 1);
+		d->splicing = false;
+		return read_copy(c, from);
+	}
+	do {
+		n = splice(src->fd, NULL, d->pipe->write_fd, NULL, d->pipe->size,
+			SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+	} while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		d->pipe->bytes += (size_t)n;
+		d->small_reads = n < SMALL_SPLICE ? d->small_reads + 1 : 0;
+		if (d->small_reads >= SMALL_SPLICES_MAX) {
+			d->small_reads = 0;
+			d->splicing = false;
+		}
+		account(c, from, (size_t)n);
+		return STEP_DONE;
+	}
+	if (n == 0) {
+		d->ended = true;
+		return STEP_DONE;
+	}
+	/* The pipe is empty here, so EAGAIN speaks of the source. */
+	if (errno == EAGAIN) {
+		src->readable = false;
+		return STEP_DONE;
+	}
+	if (!splice_refused(errno))
+		return STEP_SENDER_FAILED;
+	d->never_splice = true;
+	d->splicing = false;
+	return STEP_DONE;
+}
+
+/* Everything before the FIN is delivered. The last FIN goes out with the close of both sockets. */
+static enum step
+pass_end(struct conn *c, enum side from)
+{
+	struct direction *d = &c->from[from];
+
+	if (d->passed)
+		return STEP_PASSED;
+	d->passed = true;
+	if (c->first_ended > BACKEND)
+		c->first_ended = from;
+	if (!c->from[other_side(from)].ended) {
+		if (shutdown(c->end[other_side(from)].fd, SHUT_WR) < 0)
+			return STEP_RECEIVER_FAILED;
+		maintain_schedule(c, clock_coarse_ns());
+	}
+	return STEP_PASSED;
+}
+
+/* Moves what it can from that side to the other, within a budget. */
+static enum step
+move(struct conn *c, enum side from)
+{
+	struct endpoint *src = &c->end[from], *dst = &c->end[other_side(from)];
+	struct direction *d = &c->from[from];
+	enum step step;
+	int turns;
+
+	if (dst->failed)
+		return STEP_QUIET;
+	for (turns = 0; turns < TURNS_A_PASS; turns++) {
+		step = deliver(c, d, dst);
+		if (step != STEP_DONE)
+			return step;
+		if (d->ended || !src->readable)
+			break;
+		step = d->splicing ? read_splice(c, from) : read_copy(c, from);
+		if (step != STEP_DONE)
+			return step;
+	}
+	if (direction_pending(d) || (src->readable && !d->ended))
+		return STEP_MORE;
+	if (d->pipe != NULL) {
+		pipe_give(c->worker, d->pipe);
+		d->pipe = NULL;
+	}
+	return d->ended ? pass_end(c, from) : STEP_QUIET;
+}
+
+static enum ended_reason
+reason_of_error(int error)
+{
+	switch (error) {
+	case ECONNRESET:
+	case EPIPE:
+		return ENDED_RESET;
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return ENDED_TIMEOUT;
+	default:
+		return ENDED_ERROR;
+	}
+}
+
+/* One side is gone by a reset (or a fault that amounts to one): what came from it before is
+ * delivered for up to a second, then the other side gets a reset. */
+static void
+sender_failed(struct conn *c, enum side from, int error)
+{
+	conn_set_ending(
+		c, from == CLIENT ? ENDED_BY_CLIENT : ENDED_BY_BACKEND, reason_of_error(error));
+	c->state = CONN_RESETTING;
+	c->reset_from = (uint8_t)from;
+	c->reset_until_ns = clock_coarse_ns() + RESET_DELIVERY_NS;
+	relay_free_direction(c->worker, &c->from[other_side(from)]);
+	relay_resetting(c, false);
+}
+
+void
+relay_resetting(struct conn *c, bool last)
+{
+	enum side from = (enum side)c->reset_from;
+	struct endpoint *dst = &c->end[other_side(from)];
+	enum step step = STEP_RECEIVER_FAILED;
+	int queued = 0;
+
+	if (!dst->failed)
+		step = deliver(c, &c->from[from], dst);
+	if (step == STEP_DONE && ioctl(dst->fd, SIOCOUTQ, &queued) < 0)
+		queued = 0;
+	if (last || step == STEP_RECEIVER_FAILED || (step == STEP_DONE && queued == 0)) {
+		conn_close(c, true);
+		return;
+	}
+	wheel_set(&c->worker->wheel, &c->wheel, clock_coarse_ns() + RESET_POLL_NS);
+	worker_arm_wheel(c->worker, c->wheel.due_ns);
+}
+
+/* Deals with how one direction's turn went. Returns false once the connection is past relaying. */
+static bool
+after_move(struct conn *c, enum side from, enum step step)
+{
+	int error = errno;
+	enum side to = other_side(from);
+
+	switch (step) {
+	case STEP_SENDER_FAILED:
+		sender_failed(c, from, error);
+		return false;
+	case STEP_RECEIVER_FAILED:
+		if (error == ENOMEM) {
+			conn_set_ending(c, ENDED_BY_IAIDO, ENDED_ERROR);
+			conn_close(c, true);
+			return false;
+		}
+		/* What it sent before it went is still to be read; then its error shows. */
+		c->end[to].failed = true;
+		c->end[to].readable = true;
+		relay_free_direction(c->worker, &c->from[from]);
+		return true;
+	case STEP_MORE:
+		if (!c->in_ready) {
+			c->in_ready = true;
+			TAILQ_INSERT_TAIL(&c->worker->ready, c, turn_link);
+			event_active(&c->worker->ready_event, EV_TIMEOUT, 1);
+		}
+		return true;
+	default:
+		return true;
+	}
+}
+
+/* A side that failed as receiver and has nothing more to say. */
+static bool
+ended_by_failure(struct conn *c, enum side from)
+{
+	if (!c->end[from].failed || !c->from[from].ended)
+		return false;
+	sender_failed(c, from, ECONNRESET);
+	return true;
+}
+
+void
+relay_run(struct conn *c)
+{
+	enum side from;
+	bool again;
+
+	do {
+		bool failed[2] = { c->end[CLIENT].failed, c->end[BACKEND].failed };
+
+		for (from = CLIENT; from <= BACKEND; from++) {
+			enum step step = move(c, from);
+
+			if (!after_move(c, from, step) || ended_by_failure(c, from))
+				return;
+		}
+		/* A receiver found dead in the second direction has last words in the first. */
+		again = failed[CLIENT] != c->end[CLIENT].failed ||
+			failed[BACKEND] != c->end[BACKEND].failed;
+	} while (again);
+	if (c->from[CLIENT].passed && c->from[BACKEND].passed) {
+		conn_set_ending(c, c->first_ended == CLIENT ? ENDED_BY_CLIENT : ENDED_BY_BACKEND,
+			ENDED_EOF);
+		conn_close(c, false);
+	}
+}
+
+void
+relay_recheck(struct conn *c)
+{
+	enum side from;
+
+	for (from = CLIENT; from <= BACKEND; from++) {
+		if (c->from[from].ended)
+			continue;
+		c->end[from].readable = true;
+		/* splice() at an urgent byte says EAGAIN for ever: one recv() tells. */
+		c->from[from].splicing = false;
+	}
+	relay_run(c);
+}

@@ -1,10 +1,221 @@
-/* Keeps the library from being empty until its first module lands. */
+/* Reading a configuration from a file or from memory, and giving one back. */
 #include "config.h"
 
-int conf_placeholder(void);
+#include "iaido/conf.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "iaido/text.h"
+#include "load.h"
+#include "report.h"
+#include "schema.h"
+#include "tree.h"
+
+static void
+free_section(const struct conf_section *section, void *base)
+{
+	for (size_t i = 0; i < section->field_count; i++) {
+		const struct conf_field *f = &section->fields[i];
+		char *at = (char *)base + f->offset;
+		struct frontend_conf *fe = base;
+		struct target_conf *target = base;
+		char *items;
+
+		switch (f->kind) {
+		case CONF_KIND_STRING:
+		case CONF_KIND_LOG_TARGET:
+		case CONF_KIND_DIAG:
+			free(*(char **)(void *)at);
+			break;
+		case CONF_KIND_BIND:
+			free(fe->bind_address);
+			free(fe->bind_host);
+			break;
+		case CONF_KIND_SERVERS:
+			free(((struct resolver_conf *)base)->servers);
+			break;
+		case CONF_KIND_HOSTS:
+			for (size_t j = 0; j < target->host_count; j++)
+				free(target->hosts[j]);
+			free(target->hosts);
+			break;
+		case CONF_KIND_SECTION:
+			free_section(f->section, at);
+			break;
+		case CONF_KIND_LIST:
+			memcpy(&items, at, sizeof(items));
+			for (size_t j = 0; j < *(size_t *)((char *)base + f->count_offset); j++)
+				free_section(f->section, items + j * f->section->size);
+			free(items);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+void
+conf_free(struct conf *c)
+{
+	if (!c)
+		return;
+	free_section(schema_root(), c);
+	free(c);
+}
+
+/* What the tree means, and all the rules; the report says what is wrong. */
+static struct conf *
+build(struct report *r, const struct tree *tree)
+{
+	struct conf *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		r->is_out_of_memory = true;
+		return NULL;
+	}
+	load_tree(r, c, tree_root(tree));
+	if (!r->is_out_of_memory)
+		check_conf(r, c);
+	return c;
+}
 
 int
-conf_placeholder(void)
+conf_parse(const char *name, const void *data, size_t len, struct conf **out,
+	struct conf_report *report)
 {
+	struct report r;
+	struct tree *tree = NULL;
+	struct tree_error error;
+	struct conf *c = NULL;
+	int result;
+
+	memset(report, 0, sizeof(*report));
+	report_init(&r, name);
+	result = tree_parse(data, len, &tree, &error);
+	if (result == -EINVAL)
+		report_error(&r, error.mark, "%s", error.what);
+	else if (result == 0)
+		c = build(&r, tree);
+	tree_free(tree);
+	if (result == 0 || result == -EINVAL) {
+		int finished = report_finish(&r, report);
+
+		result = finished < 0 ? finished : report->error_count > 0 ? -EINVAL : 0;
+	}
+	report_fini(&r);
+	if (result < 0) {
+		conf_free(c);
+		return result;
+	}
+	*out = c;
 	return 0;
+}
+
+/* Reports `format` for the file as a whole. */
+static int
+refuse_file(const char *path, struct conf_report *report, const char *what)
+{
+	struct report r;
+	int result;
+
+	report_init(&r, path);
+	report_error(&r, (struct conf_mark){ 0, 0 }, "%s", what);
+	result = report_finish(&r, report);
+	report_fini(&r);
+	return result;
+}
+
+/* One byte more than is allowed tells that the file grew meanwhile. */
+static ssize_t
+read_whole(int fd, char *data)
+{
+	size_t len = 0;
+
+	while (len <= TREE_BYTES_MAX) {
+		ssize_t n = read(fd, data + len, TREE_BYTES_MAX + 1 - len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			break;
+		len += (size_t)n;
+	}
+	return (ssize_t)len;
+}
+
+/* Opens a regular file, without waiting for the other end of a FIFO; -EINVAL with *what set. */
+static int
+open_regular(const char *path, const char **what)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	struct stat st;
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0) {
+		r = -errno;
+	} else if (!S_ISREG(st.st_mode)) {
+		*what = S_ISDIR(st.st_mode) ? "is a directory, not a file"
+					    : "is not a regular file";
+		r = -EINVAL;
+	} else if (st.st_size > TREE_BYTES_MAX) {
+		*what = "larger than 1 MiB";
+		r = -EINVAL;
+	} else {
+		return fd;
+	}
+	close(fd);
+	return r;
+}
+
+int
+conf_load(const char *path, struct conf **out, struct conf_report *report)
+{
+	const char *what = NULL;
+	int fd = open_regular(path, &what);
+	char *data;
+	ssize_t len;
+	int r;
+
+	memset(report, 0, sizeof(*report));
+	if (fd < 0) {
+		r = refuse_file(path, report, what ? what : strerror(-fd));
+		return r < 0 ? r : fd;
+	}
+	data = malloc(TREE_BYTES_MAX + 1);
+	len = data ? read_whole(fd, data) : -ENOMEM;
+	close(fd);
+	if (len < 0) {
+		r = refuse_file(path, report, strerror((int)-len));
+		r = r < 0 ? r : (int)len;
+	} else {
+		r = conf_parse(path, data, (size_t)len, out, report);
+	}
+	free(data);
+	return r;
+}
+
+bool
+conf_equal(const struct conf *a, const struct conf *b)
+{
+	struct text left, right;
+	bool equal;
+
+	/* What is printed is all that a configuration means. */
+	text_init(&left);
+	text_init(&right);
+	equal = conf_emit_json(a, &left) == 0 && conf_emit_json(b, &right) == 0 &&
+		left.len == right.len && memcmp(left.data, right.data, left.len) == 0;
+	text_fini(&left);
+	text_fini(&right);
+	return equal;
 }

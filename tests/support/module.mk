@@ -1,5 +1,5 @@
 # What tests share.
-EXTRA_DIST += tests/support/unit.h
+EXTRA_DIST += tests/support/unit.h tests/support/descriptors.h tests/support/sample_table.h
 
 # Starts a real iaido for integration tests: run.h.
 check_LIBRARIES += tests/support/librun.a

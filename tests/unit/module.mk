@@ -49,5 +49,56 @@ tests_unit_test_wire_SOURCES = tests/unit/test_wire.c
 tests_unit_test_wire_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_wire_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 
+# Route and ipc.
+UNIT_TESTS += tests/unit/test_ended
+tests_unit_test_ended_SOURCES = tests/unit/test_ended.c
+tests_unit_test_ended_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_ended_LDADD = $(ROUTE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_scoreboard
+tests_unit_test_scoreboard_SOURCES = tests/unit/test_scoreboard.c
+tests_unit_test_scoreboard_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_scoreboard_LDADD = $(ROUTE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_table
+tests_unit_test_table_SOURCES = tests/unit/test_table.c
+tests_unit_test_table_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_table_LDADD = $(ROUTE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_pick
+tests_unit_test_pick_SOURCES = tests/unit/test_pick.c
+tests_unit_test_pick_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_pick_LDADD = $(ROUTE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_rank
+tests_unit_test_rank_SOURCES = tests/unit/test_rank.c
+tests_unit_test_rank_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_rank_LDADD = $(ROUTE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_shed
+tests_unit_test_shed_SOURCES = tests/unit/test_shed.c
+tests_unit_test_shed_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_shed_LDADD = $(ROUTE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_promote
+tests_unit_test_promote_SOURCES = tests/unit/test_promote.c
+tests_unit_test_promote_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_promote_LDADD = $(ROUTE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_snapshot
+tests_unit_test_snapshot_SOURCES = tests/unit/test_snapshot.c
+tests_unit_test_snapshot_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_snapshot_LDADD = $(ROUTE_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_chan
+tests_unit_test_chan_SOURCES = tests/unit/test_chan.c
+tests_unit_test_chan_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_chan_LDADD = $(IPC_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_msg
+tests_unit_test_msg_SOURCES = tests/unit/test_msg.c
+tests_unit_test_msg_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_msg_LDADD = $(IPC_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)

@@ -17,7 +17,7 @@ enum backend_state {
 	BACKEND_FAILED,
 	BACKEND_STATE_DISABLED,
 	BACKEND_DRAINING,
-	BACKEND_GONE,
+	BACKEND_STATE_GONE,
 };
 
 struct snapshot_backend {

@@ -101,7 +101,7 @@ take_backends(struct metrics_view *v, const struct snapshot *s, bool gone)
 		const struct snapshot_frontend *f = &s->frontends[i];
 
 		for (size_t j = 0; j < f->backend_count; j++) {
-			if ((f->backends[j].state == BACKEND_GONE) != gone)
+			if ((f->backends[j].state == BACKEND_STATE_GONE) != gone)
 				continue;
 			if (v->backend_count == METRICS_BACKENDS_MAX) {
 				v->omitted++;

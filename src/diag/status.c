@@ -19,7 +19,7 @@ backend_state_name(enum backend_state state)
 	case BACKEND_STATE_DISABLED:
 		return "disabled";
 	case BACKEND_DRAINING:
-	case BACKEND_GONE:
+	case BACKEND_STATE_GONE:
 		break;
 	}
 	return "draining";
@@ -90,7 +90,7 @@ emit_frontend(struct emit *e, const struct snapshot_frontend *f)
 	emit_ended(e, f);
 	emit_list(e, "backends");
 	for (size_t i = 0; i < f->backend_count; i++)
-		if (f->backends[i].state != BACKEND_GONE)
+		if (f->backends[i].state != BACKEND_STATE_GONE)
 			emit_backend(e, &f->backends[i]);
 	emit_close(e);
 	emit_close(e);

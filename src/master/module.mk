@@ -9,4 +9,11 @@ libmaster_a_SOURCES = \
 	src/master/pidfile.h src/master/privileges.c src/master/privileges.h \
 	src/master/prospect.c src/master/prospect.h src/master/reload.c src/master/shutdown.c \
 	src/master/snapshot.c src/master/state.h src/master/supervisor.c \
-	src/master/supervisor.h src/master/tables.c src/master/watch.c src/master/watch.h
+	src/master/supervisor.h src/master/tables.c src/master/watch.c src/master/watch.h \
+	src/master/dns.c src/master/dns.h \
+	src/master/pool.c src/master/pool.h src/master/pool_backends.c src/master/pool_health.c \
+	src/master/pool_priv.h src/master/pool_promote.c src/master/pool_rank.c \
+	src/master/pool_save.c src/master/pool_settings.c src/master/pool_snapshot.c \
+	src/master/pool_sweep.c src/master/pool_table.c src/master/prober.c src/master/prober.h \
+	src/master/resolver.c src/master/resolver.h src/master/resolver_priv.h \
+	src/master/resolver_save.c

@@ -27,7 +27,7 @@ void resolver_free(struct resolver *r);
 int resolver_configure(struct resolver *r, const struct resolver_conf *conf) MUST_CHECK;
 /* The names to keep resolved; others are forgotten. Literals are answered at once, without DNS. */
 int resolver_set_names(struct resolver *r, const char *const *hosts, size_t count) MUST_CHECK;
-/* The last good addresses (port 0) and the largest remaining TTL; the array is the resolver's,
+/* The last good addresses (port 0), sorted by family and address; the array is the resolver's,
  * valid until the next turn of the loop. Returns how many; 0 before the first answer. */
 size_t resolver_addresses(const struct resolver *r, const char *host, const struct addr **out);
 /* How long an answer of this name lasts (clamped TTL). */
@@ -35,7 +35,10 @@ int64_t resolver_ttl_ns(const struct resolver *r, const char *host);
 /* Asks again now (at most once a second a name): a dial to it failed. */
 void resolver_refresh(struct resolver *r, const char *host);
 
+/* The names for diagnostics; literals are none. Returns 0 or -ENOMEM. */
 int resolver_snapshot(const struct resolver *r, struct snapshot *out) MUST_CHECK;
+/* For an upgrade: the last good answers. resolver_load() is called on a new resolver; the names stay
+ * until the first resolver_set_names(). -EBADMSG: not readable. */
 void resolver_save(const struct resolver *r, struct wire_writer *w);
 int resolver_load(struct resolver *r, struct wire_reader *rd) MUST_CHECK;
 

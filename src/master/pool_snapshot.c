@@ -1,0 +1,91 @@
+/* The pools for diagnostics: names, and each frontend's backends with what all workers counted. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "iaido/snapshot.h"
+#include "pool_priv.h"
+
+static enum backend_state
+find_state(const struct backend *b)
+{
+	switch (b->use) {
+	case BACKEND_DISABLED:
+		return BACKEND_STATE_DISABLED;
+	case BACKEND_GONE:
+	case BACKEND_REMOVED:
+		return BACKEND_DRAINING;
+	default:
+		return b->failed ? BACKEND_FAILED : BACKEND_UP;
+	}
+}
+
+static int
+fill_backend(const struct backend *b, struct snapshot_backend *out)
+{
+	const struct scoreboard_cell *cell = &b->pool->pools->board->cells[b->cell];
+	uint32_t limit = backend_limit(b);
+	char text[ADDR_TEXT_MAX];
+	struct cell_totals t;
+
+	backend_totals(b, &t);
+	out->address = strdup(addr_format(&b->addr, text));
+	out->host = strdup(b->host);
+	out->tier = b->rank;
+	out->configured_tier = b->tier;
+	out->latency_ns = b->latency.held_ns;
+	out->state = find_state(b);
+	out->active = backend_active(b);
+	out->max = limit == NO_LIMIT ? 0 : limit;
+	out->total = t.total;
+	out->dials_ok = t.dials_ok;
+	out->dials_failed = t.dials_failed;
+	out->probes_ok = b->probes_ok;
+	out->probes_failed = b->probes_failed;
+	out->bytes_in = t.bytes_in;
+	out->bytes_out = t.bytes_out;
+	out->last_change_wall_ns = b->changed_wall_ns;
+	out->last_error = atomic_load(&cell->last_error);
+	return out->address && out->host ? 0 : -ENOMEM;
+}
+
+static int
+fill_frontend(const struct pool *pool, struct snapshot_frontend *out)
+{
+	size_t count;
+	struct backend **sorted = pool_sort_backends(pool, &count);
+	int r = 0;
+
+	if (!sorted)
+		return -ENOMEM;
+	out->bytes_in = pool->gone_bytes_in;
+	out->bytes_out = pool->gone_bytes_out;
+	out->backends = calloc(count + 1, sizeof(*out->backends));
+	if (!out->backends)
+		r = -ENOMEM;
+	for (size_t i = 0; i < count && r == 0; i++) {
+		out->backend_count++; /* first, so that what was made is freed */
+		r = fill_backend(sorted[i], &out->backends[i]);
+		out->bytes_in += out->backends[i].bytes_in;
+		out->bytes_out += out->backends[i].bytes_out;
+	}
+	free(sorted);
+	return r;
+}
+
+int
+pools_snapshot(struct pools *p, struct snapshot *out, const uint32_t *ids)
+{
+	int r = resolver_snapshot(p->resolver, out);
+
+	pools_take_shares(p);
+	for (size_t i = 0; i < out->frontend_count && r == 0; i++) {
+		const struct pool *pool = pools_find(p, ids[i]);
+
+		if (pool)
+			r = fill_frontend(pool, &out->frontends[i]);
+	}
+	return r;
+}

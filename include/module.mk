@@ -1,5 +1,6 @@
 # Headers that one folder offers another; each is compiled alone by `make check`.
 public_headers += include/iaido/addr.h
+public_headers += include/iaido/bootstrap.h
 public_headers += include/iaido/clock.h
 public_headers += include/iaido/chan.h
 public_headers += include/iaido/conf.h

@@ -1,7 +1,7 @@
 noinst_LIBRARIES += libconf.a
 
 libconf_a_SOURCES = \
-	src/conf/check.c src/conf/check.h \
+	src/conf/bootstrap.c src/conf/check.c src/conf/check.h \
 	src/conf/conf.c src/conf/emit.c \
 	src/conf/hostport.c src/conf/hostport.h \
 	src/conf/load.c src/conf/load.h \

@@ -158,11 +158,9 @@ on_early_event(struct conn *c, struct endpoint *e, short what)
 		dial_on_event(c, what);
 		return;
 	}
-	/* While dialling, data is no reason to ask: the relay will read it soon. */
-	if ((what & EV_CLOSED) || c->state == CONN_WAITING) {
-		if (client_has_left(c))
-			conn_close(c, false);
-	}
+	/* A dial that is under way goes on: the client's FIN may only say that it has no question. */
+	if (c->state == CONN_WAITING && (what & (EV_READ | EV_CLOSED)) && client_has_left(c))
+		conn_close(c, false);
 }
 
 static void

@@ -7,6 +7,11 @@ tests_support_librun_a_SOURCES = tests/support/run.c tests/support/run.h
 tests_support_librun_a_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 RUN_LIBS = tests/support/librun.a $(CHECK_LIBS)
 
+# One worker on a stage, for its unit tests: stage.h.
+check_LIBRARIES += tests/support/libstage.a
+tests_support_libstage_a_SOURCES = tests/support/stage.c tests/support/stage.h
+tests_support_libstage_a_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
+
 # A DNS server that misbehaves on demand; its use is told at the top of dnsd.c.
 check_PROGRAMS += tests/support/dnsd/dnsd
 tests_support_dnsd_dnsd_SOURCES = tests/support/dnsd/dnsd.c tests/support/dnsd/dnsd.h \

@@ -146,9 +146,6 @@ bootstrap(const struct options *o)
 	return status;
 }
 
-/* The one line to go when the master is linked in. */
-#pragma weak master_run
-
 static int
 run(const struct options *o, char **argv)
 {
@@ -161,8 +158,6 @@ run(const struct options *o, char **argv)
 		.worker = worker_run,
 	};
 
-	if (!master_run)
-		return EXIT_FAILURE;
 	return master_run(&m);
 }
 

@@ -88,7 +88,7 @@ int
 privileges_become(const struct identity *id)
 {
 	const uint32_t bind_service = UINT32_C(1) << CAP_NET_BIND_SERVICE;
-	uint32_t kept;
+	uint32_t kept = 0;
 	int r;
 
 	if (!id->wanted)
@@ -117,7 +117,7 @@ privileges_become(const struct identity *id)
 int
 privileges_drop_all(void)
 {
-	uint32_t permitted;
+	uint32_t permitted = 0;
 	int r;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -264,7 +264,7 @@ run(bool verbose)
 				on_due(&clients[i]);
 		if (now_ns - second_ns >= 1000 * MS) {
 			if (verbose)
-				report_second(second_ns, now_ns);
+				report_second(now_ns);
 			second_ns = now_ns;
 		}
 	}

@@ -31,7 +31,7 @@ void record(enum event_kind kind, int64_t at_ns, int64_t value_ns, const char *n
 /* One line of key=value for each phase; home is the region (a name up to its last -) that
  * connections should go to. */
 void report_phases(const char *home, int64_t end_ns);
-/* One line on the second that ends now; all zero where nothing happened. */
-void report_second(int64_t begin_ns, int64_t now_ns);
+/* One line on the second that ends now. */
+void report_second(int64_t now_ns);
 
 #endif

@@ -1,5 +1,7 @@
 /*
- * Keeps what the load program saw, and sums it up. A phase's line of key=value:
+ * Keeps what the load program saw, and sums it up. A second's line of key=value: clients greeted,
+ * failed, broken, their worst wait (ms), long sessions cut and hung; for each region the clients it
+ * greeted, and as REGION_long the long sessions it has. A phase's:
  *
  *     phase secs             its name, its length
  *     new failed broken      clients that began in it; not greeted; greeted and then left
@@ -26,14 +28,66 @@
 
 enum { MAX_REGIONS = 16 };
 
+struct region {
+	char name[NAME_MAX_LEN];
+	size_t greeted; /* in this second */
+	size_t long_now; /* sessions it has */
+};
+
 static struct event *events;
 static size_t event_count, event_size;
+
+/* What happened in the second under way. */
+static struct {
+	size_t greeted, failed, broken, cut, hung;
+	int64_t worst_ns;
+	struct region regions[MAX_REGIONS];
+	size_t region_count;
+} second;
+
+/* The region of a backend's name; the last place is for those that found none. */
+static struct region *
+find_region(const char *name)
+{
+	const char *dash = strrchr(name, '-');
+	int len = dash != NULL ? (int)(dash - name) : (int)strlen(name);
+	struct region *r = second.regions;
+
+	for (; r < second.regions + second.region_count; r++)
+		if (strncmp(r->name, name, (size_t)len) == 0 && r->name[len] == '\0')
+			return r;
+	if (second.region_count == MAX_REGIONS)
+		return r - 1;
+	second.region_count++;
+	snprintf(r->name, sizeof(r->name), "%.*s", len, name);
+	return r;
+}
+
+static void
+count_in_second(enum event_kind kind, int64_t value_ns, const char *name)
+{
+	if (kind == EVENT_GREETED) {
+		second.greeted++;
+		find_region(name)->greeted++;
+		if (value_ns > second.worst_ns)
+			second.worst_ns = value_ns;
+	} else if (kind == EVENT_LONG_UP) {
+		find_region(name)->long_now++;
+	} else if (kind == EVENT_LONG_CUT || kind == EVENT_LONG_HUNG) {
+		find_region(name)->long_now--;
+	}
+	second.failed += kind == EVENT_FAILED;
+	second.broken += kind == EVENT_BROKEN;
+	second.cut += kind == EVENT_LONG_CUT;
+	second.hung += kind == EVENT_LONG_HUNG;
+}
 
 void
 record(enum event_kind kind, int64_t at_ns, int64_t value_ns, const char *name)
 {
 	struct event *e;
 
+	count_in_second(kind, value_ns, name);
 	if (event_count == event_size) {
 		size_t size = event_size > 0 ? event_size * 2 : 4096;
 
@@ -251,65 +305,24 @@ report_phases(const char *home, int64_t end_ns)
 	}
 }
 
-struct share {
-	char region[NAME_MAX_LEN];
-	size_t greeted, long_up;
-};
-
-static struct share *
-find_share(struct share *shares, size_t *count, const char *name)
-{
-	const char *dash = strrchr(name, '-');
-	int len = dash != NULL ? (int)(dash - name) : (int)strlen(name);
-	char region[NAME_MAX_LEN];
-	size_t i;
-
-	snprintf(region, sizeof(region), "%.*s", len, name);
-	for (i = 0; i < *count; i++)
-		if (strcmp(shares[i].region, region) == 0)
-			return &shares[i];
-	if (*count == MAX_REGIONS)
-		return &shares[0];
-	memset(&shares[i], 0, sizeof(shares[i]));
-	memcpy(shares[i].region, region, sizeof(region));
-	++*count;
-	return &shares[i];
-}
-
 void
-report_second(int64_t begin_ns, int64_t now_ns)
+report_second(int64_t now_ns)
 {
 	static int64_t first_ns;
-	struct share shares[MAX_REGIONS];
-	size_t i, count = 0, greeted = 0, failed = 0, broken = 0, cut = 0, hung = 0;
-	int64_t worst_ns = 0;
+	size_t i;
 
 	if (first_ns == 0)
-		first_ns = begin_ns;
-	for (i = event_count; i-- > 0;) {
-		const struct event *e = &events[i];
-		int64_t end_ns = e->kind <= EVENT_LONG_UP ? e->at_ns + e->value_ns : e->at_ns;
-
-		if (end_ns < begin_ns) /* recorded in the order of their ends */
-			break;
-		failed += e->kind == EVENT_FAILED;
-		broken += e->kind == EVENT_BROKEN;
-		cut += e->kind == EVENT_LONG_CUT;
-		hung += e->kind == EVENT_LONG_HUNG;
-		if (e->kind == EVENT_LONG_UP)
-			find_share(shares, &count, e->name)->long_up++;
-		if (e->kind != EVENT_GREETED)
-			continue;
-		greeted++;
-		find_share(shares, &count, e->name)->greeted++;
-		if (e->value_ns > worst_ns)
-			worst_ns = e->value_ns;
-	}
+		first_ns = now_ns - 1000000000;
 	printf("second=%.0f greeted=%zu failed=%zu broken=%zu worst=%.1f cut=%zu hung=%zu",
-		(double)(now_ns - first_ns) / 1e9, greeted, failed, broken, (double)worst_ns / 1e6,
-		cut, hung);
-	for (i = 0; i < count; i++)
-		printf(" %s=%zu %s_long=%zu", shares[i].region, shares[i].greeted, shares[i].region,
-			shares[i].long_up);
+		(double)(now_ns - first_ns) / 1e9, second.greeted, second.failed, second.broken,
+		in_ms(second.worst_ns), second.cut, second.hung);
+	for (i = 0; i < second.region_count; i++) {
+		struct region *r = &second.regions[i];
+
+		printf(" %s=%zu %s_long=%zu", r->name, r->greeted, r->name, r->long_now);
+		r->greeted = 0;
+	}
 	putchar('\n');
+	second.greeted = second.failed = second.broken = second.cut = second.hung = 0;
+	second.worst_ns = 0;
 }

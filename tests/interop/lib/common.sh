@@ -107,7 +107,7 @@ iaido_start() {
 		done
 	} >"$dir/iaido.yaml"
 	in_background iaido "$dir/iaido" -c "$dir/iaido.yaml"
-	wait_until 10 grep -q 'listening on' "$dir/iaido.log" || fail "iaido does not listen"
+	wait_until 10 grep -qs 'listening on' "$dir/iaido.log" || fail "iaido does not listen"
 	iaido_port=$(sed -n 's/.*listening on 127\.0\.0\.1:\([0-9]*\).*/\1/p' "$dir/iaido.log" |
 		head -n 1)
 	[ -n "$iaido_port" ] || fail "iaido did not say where it listens"

@@ -11,24 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-int
-daemon_fill_std(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			return -errno;
-		/* The lowest free number: as long as that is a standard one, it stays. */
-		if (fd <= STDERR_FILENO && fcntl(fd, F_SETFD, 0) < 0)
-			return -errno;
-	} while (fd < STDERR_FILENO);
-	if (fd > STDERR_FILENO)
-		close(fd);
-	return 0;
-}
-
 static void wait_for_child(pid_t child, int fd) NORETURN;
 
 static void

@@ -12,10 +12,6 @@ struct daemon {
 	int status_fd; /* to the waiting parent; -1 = told, or none */
 };
 
-/* Opens /dev/null for those of 0, 1 and 2 that are closed, before anything else can get their
- * numbers. Returns 0 or -errno. */
-int daemon_fill_std(void) MUST_CHECK;
-
 /* Forks; the parent waits and never returns: it exits 0 once daemon_ready() is called, with the
  * child's status when that ends before. The child returns 0, in a session of its own and in the
  * root directory. */

@@ -380,7 +380,7 @@ master_run(const struct master_options *options)
 	int status = EXIT_FAILURE;
 
 	TAILQ_INIT(&m.supervisor.workers);
-	if (daemon_fill_std() == 0 && start(&m) == 0) {
+	if (start(&m) == 0) {
 		status = EXIT_SUCCESS;
 		event_base_dispatch(m.base);
 	}

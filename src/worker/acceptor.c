@@ -165,9 +165,11 @@ acceptor_apply_table(struct acceptor *a)
 
 	for (i = 0; i < a->count; i++) {
 		struct listener *l = &a->listeners[i];
+		bool was_known = l->frontend != NULL;
 
 		l->frontend = frontend_find(w, l->frontend_id);
-		if (l->fd < 0)
+		/* A new generation is ready before the table has what is new in its file. */
+		if (l->fd < 0 || (l->frontend == NULL && !was_known))
 			continue;
 		if (l->frontend == NULL || l->frontend->conf.removed) {
 			listener_close(l);

@@ -15,6 +15,7 @@
 #include "worker/acceptor.h"
 #include "worker/connlog.h"
 #include "worker/dial.h"
+#include "worker/forget.h"
 #include "worker/frontend.h"
 #include "worker/maintain.h"
 #include "worker/relay.h"
@@ -217,7 +218,7 @@ endpoint_close(struct worker *w, struct endpoint *e, bool reset)
 	if (e->fd < 0)
 		return;
 	if (e->registered)
-		event_del(&e->event);
+		forget_event(&e->event);
 	e->registered = false;
 	if (reset)
 		(void)setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));

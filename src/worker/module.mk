@@ -5,6 +5,7 @@ libworker_a_SOURCES = \
 	src/worker/conn.c src/worker/conn.h \
 	src/worker/connlog.c src/worker/connlog.h \
 	src/worker/dial.c src/worker/dial.h \
+	src/worker/forget.c src/worker/forget.h \
 	src/worker/frontend.c src/worker/frontend.h \
 	src/worker/loop.h \
 	src/worker/maintain.c src/worker/maintain.h \

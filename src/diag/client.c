@@ -11,8 +11,10 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
+#include <linux/sockios.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 
 #define RESUME_MSEC 100 /* after accept() failed, for want of descriptors */
 
@@ -24,6 +26,9 @@ struct client {
 	struct evhttp_connection *conn; /* NULL until evhttp has made it */
 	struct event *timer;
 	bool is_answering;
+	bool has_sent; /* since the last look at its progress */
+	int unacked_len; /* in the kernel's send queue at that look */
+	int stalled_seconds;
 };
 
 struct clients {
@@ -58,6 +63,30 @@ set_deadline(struct client *cl, int seconds)
 	(void)event_add(cl->timer, &after);
 }
 
+/* What the kernel still holds of an answer: it shrinks long before the socket is writable again. */
+static int
+get_unacked_len(struct client *cl)
+{
+	int len = 0, fd = bufferevent_getfd(evhttp_connection_get_bufferevent(cl->conn));
+
+	return ioctl(fd, SIOCOUTQ, &len) < 0 ? 0 : len;
+}
+
+/* Once a second while it takes an answer; false when it has not for too long. */
+static bool
+makes_progress(struct client *cl)
+{
+	int len = get_unacked_len(cl);
+
+	if (cl->has_sent || len < cl->unacked_len)
+		cl->stalled_seconds = 0;
+	else
+		cl->stalled_seconds++;
+	cl->has_sent = false;
+	cl->unacked_len = len;
+	return cl->stalled_seconds < DIAG_PROGRESS_SECONDS;
+}
+
 static void
 on_closed(struct evhttp_connection *conn, void *arg)
 {
@@ -71,11 +100,12 @@ on_sent(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)
 	struct client *cl = arg;
 
 	(void)buffer;
-	if (info->n_deleted > 0 && cl->is_answering)
-		set_deadline(cl, DIAG_PROGRESS_SECONDS);
+	if (info->n_deleted > 0)
+		cl->has_sent = true;
 }
 
-/* First called before anything has come from the new connection, then at its deadline. */
+/* First called before anything has come from the new connection, then at its deadline, or to look at
+ * its progress. */
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
@@ -84,6 +114,10 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (cl->conn && cl->is_answering && makes_progress(cl)) {
+		set_deadline(cl, 1);
+		return;
+	}
 	if (cl->conn) {
 		evhttp_connection_free(cl->conn);
 		return;
@@ -152,7 +186,8 @@ clients_answer(struct clients *c, struct evhttp_request *req)
 		if (cl->conn != conn)
 			continue;
 		cl->is_answering = true;
-		set_deadline(cl, DIAG_PROGRESS_SECONDS);
+		cl->stalled_seconds = 0;
+		set_deadline(cl, 1);
 		evhttp_request_set_on_complete_cb(req, on_request_done, cl);
 		return;
 	}

@@ -24,6 +24,7 @@
 
 #define HEAD_MAX 8192
 #define BODY_MAX 8192 /* none is wanted; this much is read before the answer 405 */
+#define NO_TIMEOUT_SECONDS 86400
 #define KEEP_TIMES_COST 9
 
 enum resource {
@@ -290,7 +291,7 @@ make_http(struct event_base *base, struct diag *d)
 		return NULL;
 	evhttp_set_max_headers_size(http, HEAD_MAX);
 	evhttp_set_max_body_size(http, BODY_MAX);
-	evhttp_set_timeout(http, DIAG_REQUEST_SECONDS);
+	evhttp_set_timeout(http, NO_TIMEOUT_SECONDS); /* it sees less progress than client.c does */
 	evhttp_set_default_content_type(http, NULL);
 	/* All it knows: it would answer 501 to the others, and 405 is what they deserve. */
 	evhttp_set_allowed_methods(http,

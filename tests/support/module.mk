@@ -25,3 +25,10 @@ tests_support_wan_greet_SOURCES = tests/support/wan/greet.c
 tests_support_wan_load_SOURCES = tests/support/wan/load.c tests/support/wan/load.h \
 	tests/support/wan/report.c
 EXTRA_DIST += tests/support/wan/stage.sh
+
+# Made-up snapshots, and an endpoint that serves them inside a test.
+check_LIBRARIES += tests/support/libscene.a
+tests_support_libscene_a_SOURCES = tests/support/diag/scene.c tests/support/diag/scene.h \
+	tests/support/diag/serve.c tests/support/diag/serve.h
+tests_support_libscene_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/support $(CHECK_CFLAGS)
+SCENE_LIBS = tests/support/libscene.a

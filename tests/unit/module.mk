@@ -106,5 +106,21 @@ tests_unit_test_worker_SOURCES = tests/unit/test_worker.c
 tests_unit_test_worker_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_worker_LDADD = tests/support/libstage.a $(WORKER_LIBS) $(CHECK_LIBS)
 
+# Diagnostics.
+UNIT_TESTS += tests/unit/test_diag_status
+tests_unit_test_diag_status_SOURCES = tests/unit/test_diag_status.c
+tests_unit_test_diag_status_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_diag_status_LDADD = $(SCENE_LIBS) $(DIAG_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_diag_metrics
+tests_unit_test_diag_metrics_SOURCES = tests/unit/test_diag_metrics.c
+tests_unit_test_diag_metrics_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_diag_metrics_LDADD = $(SCENE_LIBS) $(DIAG_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_diag_http
+tests_unit_test_diag_http_SOURCES = tests/unit/test_diag_http.c
+tests_unit_test_diag_http_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_diag_http_LDADD = $(SCENE_LIBS) $(DIAG_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)

@@ -172,9 +172,11 @@ on_request_done(struct evhttp_request *req, void *arg)
 {
 	struct client *cl = arg;
 
-	(void)req;
 	cl->is_answering = false;
-	set_deadline(cl, DIAG_REQUEST_SECONDS);
+	if (evhttp_request_get_command(req) == EVHTTP_REQ_CONNECT)
+		set_deadline(cl, 0); /* refused, but evhttp goes on as if it were a tunnel */
+	else
+		set_deadline(cl, DIAG_REQUEST_SECONDS);
 }
 
 void

@@ -17,6 +17,7 @@
 
 #include "client.h"
 #include "iaido/clock.h"
+#include "iaido/conf.h"
 #include "iaido/diag.h"
 #include "iaido/snapshot.h"
 #include "iaido/text.h"
@@ -34,6 +35,8 @@ enum resource {
 	RESOURCE_STATUS_YAML,
 	RESOURCE_STATUS_JSON,
 	RESOURCE_METRICS,
+	RESOURCE_CONFIG_YAML,
+	RESOURCE_CONFIG_JSON,
 	RESOURCE_COUNT
 };
 
@@ -138,7 +141,7 @@ render_snapshot(const struct snapshot *s, enum resource what, struct answer *a)
 		break;
 	case RESOURCE_METRICS:
 		return render_metrics(s, &a->body);
-	case RESOURCE_COUNT:
+	default:
 		break;
 	}
 	return 0;
@@ -148,12 +151,19 @@ static int
 render_resource(struct diag *d, enum resource what, struct answer *a)
 {
 	struct snapshot s = { 0 };
-	int r = d->source.take_snapshot(d->source.arg, &s);
+	int r;
 
 	a->code = 200;
-	if (r == 0)
-		r = render_snapshot(&s, what, a);
-	snapshot_fini(&s);
+	if (what == RESOURCE_CONFIG_YAML) {
+		r = conf_emit_yaml(d->source.current_conf(d->source.arg), &a->body);
+	} else if (what == RESOURCE_CONFIG_JSON) {
+		r = conf_emit_json(d->source.current_conf(d->source.arg), &a->body);
+	} else {
+		r = d->source.take_snapshot(d->source.arg, &s);
+		if (r == 0)
+			r = render_snapshot(&s, what, a);
+		snapshot_fini(&s);
+	}
 	if (r < 0)
 		return r;
 	return a->body.bad ? -ENOMEM : 0;
@@ -251,6 +261,8 @@ serve_path(
 		serve_readiness(d, req, query);
 	else if (strcmp(path, "/statusz") == 0)
 		serve_tree(d, req, query, RESOURCE_STATUS_YAML, RESOURCE_STATUS_JSON);
+	else if (strcmp(path, "/configz") == 0)
+		serve_tree(d, req, query, RESOURCE_CONFIG_YAML, RESOURCE_CONFIG_JSON);
 	else if (strcmp(path, "/metrics") == 0)
 		serve(d, req, RESOURCE_METRICS, type_metrics);
 	else

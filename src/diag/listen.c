@@ -14,7 +14,7 @@
 
 #include "iaido/diag.h"
 
-#define DIAG_BACKLOG 128
+#define DIAG_BACKLOG 1024
 #define HOST_MAX 256
 
 static int

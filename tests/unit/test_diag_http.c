@@ -53,6 +53,10 @@ START_TEST(paths_answer)
 	check_answer(s, "GET /statusz HTTP/1.1\r\nAccept: application/json\r\n" CLOSING,
 		"HTTP/1.1 200 ", "Content-Type: application/json");
 	check_answer(s, "GET /statusz?format=xml HTTP/1.1\r\n" CLOSING, "HTTP/1.1 400 ", "json");
+	check_answer(
+		s, "GET /configz HTTP/1.1\r\n" CLOSING, "HTTP/1.1 200 ", "\ngracePeriod: 7s\n");
+	check_answer(s, "GET /configz?format=json HTTP/1.1\r\n" CLOSING, "HTTP/1.1 200 ",
+		"\"gracePeriod\":");
 	check_answer(s, "GET /metrics HTTP/1.1\r\n" CLOSING, "HTTP/1.1 200 ",
 		"Content-Type: text/plain; version=0.0.4");
 	check_answer(s, "GET /etc/passwd HTTP/1.1\r\n" CLOSING, "HTTP/1.1 404 ", "not found");

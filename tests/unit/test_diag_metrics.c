@@ -207,7 +207,7 @@ START_TEST(too_many_backends_have_no_series)
 	check_line("iaido_backend_series_omitted 1001");
 	check_line("iaido_received_bytes_total{frontend=\"127.0.0.1:5432\"} 77");
 	/* One of them is gone: the others fit again. */
-	scene.frontends[0].backends[500].state = BACKEND_GONE;
+	scene.frontends[0].backends[500].state = BACKEND_STATE_GONE;
 	render();
 	ck_assert_uint_eq(count_lines("iaido_backend_up{"), METRICS_BACKENDS_MAX);
 	check_line("iaido_backend_series_omitted 1");

@@ -70,7 +70,7 @@ static void
 fill_backends(struct snapshot_frontend *f)
 {
 	static const enum backend_state states[] = { BACKEND_UP, BACKEND_FAILED,
-		BACKEND_STATE_DISABLED, BACKEND_DRAINING, BACKEND_GONE };
+		BACKEND_STATE_DISABLED, BACKEND_DRAINING, BACKEND_STATE_GONE };
 
 	f->backend_count = 5;
 	f->backends = allocate(5, sizeof(*f->backends));
@@ -81,8 +81,7 @@ fill_backends(struct snapshot_frontend *f)
 		(void)snprintf(address, sizeof(address), "10.0.0.%u:5432", i + 1);
 		*b = (struct snapshot_backend){
 			.address = copy(i == 3 ? "[2001:db8::4]:5432" : address),
-			.host = copy(
-				i == 2 ? "we\"ird\\ho\nst\x01\xff" : "db1.example.net"),
+			.host = copy(i == 2 ? "we\"ird\\ho\nst\x01\xff" : "db1.example.net"),
 			.tier = i / 2,
 			.configured_tier = i / 3,
 			.latency_ns = i == 1 ? 0 : (int64_t)(i + 1) * 300500,

@@ -70,11 +70,15 @@ serve_start(void (*fill)(struct snapshot *s))
 {
 	struct serve *s = calloc(1, sizeof(*s));
 	struct diag_source source = { take_snapshot, current_conf, s };
+	static const char yaml[] = "gracePeriod: 7s\nfrontends: []\n";
+	struct conf_report report = { 0 };
 	struct sockaddr_in in;
 	socklen_t len = sizeof(in);
 	int fd = diag_listen("127.0.0.1:0");
 
 	ck_assert_ptr_nonnull(s);
+	ck_assert_int_eq(conf_parse("x.yaml", yaml, strlen(yaml), &s->conf, &report), 0);
+	conf_report_fini(&report);
 	ck_assert_int_ge(fd, 0);
 	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
 	signal(SIGPIPE, SIG_IGN);
@@ -99,6 +103,7 @@ serve_stop(struct serve *s)
 	diag_free(s->diag);
 	event_free(s->stop);
 	event_base_free(s->base);
+	conf_free(s->conf);
 	close(s->stop_pipe[0]);
 	close(s->stop_pipe[1]);
 	free(s);

@@ -136,99 +136,141 @@ struct look {
 	const struct picker *p;
 	const struct scoreboard *b;
 	const struct tried *tried;
-	uint64_t refused; /* bits of a word that rule it out now */
-	bool suspects_seen; /* one was left out only for being suspect */
+	uint64_t ignored; /* bits of a word that do not rule it out */
 };
 
-/* How many connections it has; UINT32_MAX: not usable. Cheap, for scanning thousands. */
-static inline uint32_t
-load_of(struct look *l, uint32_t i)
+/* The count of connections, or something larger than any limit where a flag or a suspect stands
+ * above it: so that one comparison with the limit says whether it is usable. */
+static inline uint64_t
+load_of(const struct look *l, uint32_t i)
 {
-	uint64_t word = atomic_load_explicit(&l->b->words[l->p->cells[i]], memory_order_relaxed);
-	uint32_t active = PLACE_ACTIVE(word);
+	return atomic_load_explicit(&l->b->words[l->p->cells[i]], memory_order_relaxed) &
+		~l->ignored;
+}
 
-	if (active >= l->p->limits[i])
-		return UINT32_MAX;
-	if (LIKELY(!(word & l->refused)))
-		return active;
-	if (!(word & PLACE_FAILED))
-		l->suspects_seen = true;
-	return UINT32_MAX;
+static inline bool
+is_usable(const struct look *l, uint32_t i)
+{
+	return load_of(l, i) < l->p->limits[i];
+}
+
+static bool
+may_take(const struct look *l, uint32_t i)
+{
+	return is_usable(l, i) && !tried_has(l->tried, l->p->cells[i]);
+}
+
+/* The first in [from, to) that may be taken, or `to`. Four at a time, without a branch for each:
+ * where thousands have failed, they are passed by in a few microseconds. */
+static uint32_t
+find_usable(const struct look *l, uint32_t from, uint32_t to)
+{
+	for (uint32_t i = from; i < to;) {
+		if (to - i >= 4 &&
+			!((unsigned)is_usable(l, i) | (unsigned)is_usable(l, i + 1) |
+				(unsigned)is_usable(l, i + 2) | (unsigned)is_usable(l, i + 3))) {
+			i += 4;
+			continue;
+		}
+		for (uint32_t end = to - i >= 4 ? i + 4 : to; i < end; i++)
+			if (may_take(l, i))
+				return i;
+	}
+	return to;
 }
 
 /* The least loaded in [from, to) that beats *best; ties go to the first. */
 static uint32_t
-scan(struct look *l, uint32_t from, uint32_t to, uint32_t *best, uint32_t found)
+find_fewest(const struct look *l, uint32_t from, uint32_t to, uint64_t *best, uint32_t found)
 {
-	for (uint32_t i = from; i < to; i++) {
-		uint32_t load = load_of(l, i);
+	for (uint32_t i = from; i<to && * best> 0; i++) {
+		uint64_t load = load_of(l, i);
 
-		if (load >= *best || tried_has(l->tried, l->p->cells[i]))
+		if (load >= l->p->limits[i] || load >= *best || tried_has(l->tried, l->p->cells[i]))
 			continue;
 		*best = load;
 		found = i;
-		if (load == 0)
-			break; /* none has fewer */
 	}
 	return found;
 }
 
-/* The better of two usable ones, drawn at random; UINT32_MAX where luck has it that none is. */
 static uint32_t
-draw(struct look *l, uint32_t from, uint32_t to, struct rng *rng)
+better_of(const struct look *l, uint32_t a, uint32_t b)
 {
-	uint32_t best = UINT32_MAX, found = UINT32_MAX, usable = 0;
-
-	for (int k = 0; k < DRAWS && usable < 2; k++) {
-		uint32_t i = from + (uint32_t)rng_below(rng, to - from);
-		uint32_t load = load_of(l, i);
-
-		if (load == UINT32_MAX || tried_has(l->tried, l->p->cells[i]))
-			continue;
-		usable++;
-		if (load < best) {
-			best = load;
-			found = i;
-		}
-	}
-	return found;
+	return load_of(l, b) < load_of(l, a) ? b : a;
 }
 
-/* The best of one rank, or UINT32_MAX. A tie goes to the first from this rank's turn on. */
+/* The better of two drawn at random from [from, to), of which `from` may be taken. Where few may,
+ * the first two from a random place on. */
 static uint32_t
-look_in_rank(struct look *l, uint32_t rank, struct rng *rng)
+draw_two(const struct look *l, uint32_t from, uint32_t to, struct rng *rng)
+{
+	uint32_t found[2], count = 0, start, second;
+
+	for (int k = 0; k < DRAWS && count < 2; k++) {
+		uint32_t i = from + (uint32_t)rng_below(rng, to - from);
+
+		if (may_take(l, i))
+			found[count++] = i;
+	}
+	if (count == 2)
+		return better_of(l, found[0], found[1]);
+	start = from + (uint32_t)rng_below(rng, to - from);
+	start = find_usable(l, start, to);
+	if (start == to)
+		return from;
+	second = find_usable(l, start + 1, to);
+	return better_of(l, start, second == to ? from : second);
+}
+
+/* The rank that a place in the picker belongs to. */
+static uint32_t
+rank_of(const struct picker *p, uint32_t i)
+{
+	uint32_t low = 0, high = p->rank_count;
+
+	while (high - low > 1) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (p->rank_start[middle] <= i)
+			low = middle;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* The best of a rank, of which `first` is the first that may be taken. A tie goes to the first from
+ * this rank's turn on. UINT32_MAX: they were taken meanwhile. */
+static uint32_t
+look_in_rank(const struct look *l, uint32_t rank, uint32_t first, struct rng *rng)
 {
 	uint32_t from = l->p->rank_start[rank], to = l->p->rank_start[rank + 1];
 	uint32_t turn = from + l->p->turn[rank];
-	uint32_t best = UINT32_MAX, found = UINT32_MAX;
+	uint64_t best = UINT64_MAX;
+	uint32_t found;
 
-	if (to - from > SCAN_MAX) {
-		found = draw(l, from, to, rng);
-		if (found != UINT32_MAX)
-			return found;
-	}
-	found = scan(l, turn, to, &best, found);
-	if (best > 0)
-		found = scan(l, from, turn, &best, found);
-	return found;
+	if (to - from > SCAN_MAX)
+		return draw_two(l, first, to, rng);
+	found = find_fewest(l, turn > first ? turn : first, to, &best, UINT32_MAX);
+	return find_fewest(l, first, turn, &best, found);
 }
 
 /* Reserves in the lowest rank that has one; returns its place in the picker, or UINT32_MAX. */
 static uint32_t
-take(struct look *l, struct picker *p, struct scoreboard *b, struct share *s, struct rng *rng)
+take(const struct look *l, struct picker *p, struct scoreboard *b, struct share *s, struct rng *rng)
 {
-	for (uint32_t rank = 0; rank < p->rank_count; rank++) {
-		for (int races = 0; races < RACES_MAX; races++) {
-			uint32_t i = look_in_rank(l, rank, rng);
+	for (int races = 0; races < RACES_MAX; races++) {
+		uint32_t first = find_usable(l, 0, p->count), rank, i;
 
-			if (i == UINT32_MAX)
-				break;
-			if (!place_reserve(b, s, p->cells[i], p->limits[i]))
-				continue;
-			p->turn[rank] =
-				i + 1 < p->rank_start[rank + 1] ? i + 1 - p->rank_start[rank] : 0;
-			return i;
-		}
+		if (first == p->count)
+			break;
+		rank = rank_of(p, first);
+		i = look_in_rank(l, rank, first, rng);
+		if (i == UINT32_MAX || !place_reserve(b, s, p->cells[i], p->limits[i]))
+			continue;
+		p->turn[rank] = i + 1 < p->rank_start[rank + 1] ? i + 1 - p->rank_start[rank] : 0;
+		return i;
 	}
 	return UINT32_MAX;
 }
@@ -239,16 +281,11 @@ int
 picker_take(struct picker *p, struct scoreboard *b, struct share *s, const struct tried *tried,
 	struct rng *rng)
 {
-	struct look look = {
-		.p = p,
-		.b = b,
-		.tried = tried,
-		.refused = PLACE_FAILED | SUSPECT_BITS,
-	};
+	struct look look = { .p = p, .b = b, .tried = tried, .ignored = 0 };
 	uint32_t i = take(&look, p, b, s, rng);
 
-	if (i == UINT32_MAX && look.suspects_seen) {
-		look.refused = PLACE_FAILED;
+	if (i == UINT32_MAX) {
+		look.ignored = SUSPECT_BITS;
 		i = take(&look, p, b, s, rng);
 	}
 	return i == UINT32_MAX ? PICK_NONE : (int)p->index[i];

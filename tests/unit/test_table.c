@@ -161,7 +161,7 @@ START_TEST(flipped_bits_are_refused_or_do_no_harm)
 	struct rng rng;
 
 	rng_seed_from(&rng, 4);
-	for (int i = 0; i < 30000; i++) {
+	for (int i = 0; i < 8000; i++) {
 		uint64_t flips = 1 + rng_below(&rng, 3);
 		size_t at[3];
 		uint8_t bit[3];
@@ -189,7 +189,7 @@ START_TEST(garbage_is_refused)
 	struct rng rng;
 
 	rng_seed_from(&rng, 5);
-	for (int i = 0; i < 20000; i++) {
+	for (int i = 0; i < 8000; i++) {
 		uint8_t bytes[300];
 		size_t len = rng_below(&rng, sizeof(bytes));
 		size_t head = i % 2 ? 17 : 0; /* half of them with a true head */

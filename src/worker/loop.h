@@ -71,6 +71,7 @@ struct worker {
 	/* Descriptors: sockets and pipes of this worker against its limit. */
 	uint64_t descriptors;
 	uint64_t descriptor_limit;
+	int spare_fd; /* -1 = none */
 	struct log_limit limit_log;
 
 	/* Relaying. */

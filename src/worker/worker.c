@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -166,6 +167,23 @@ on_active(evutil_socket_t fd, short what, void *arg)
 	worker_check_drained(w);
 }
 
+/* Kept open for one purpose: a table's descriptor finds a place even when clients have all the
+ * others (a limit lowered from outside is noticed too late). */
+static void
+keep_spare(struct worker *w)
+{
+	if (w->spare_fd < 0)
+		w->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+use_spare(struct worker *w)
+{
+	if (w->spare_fd >= 0)
+		close(w->spare_fd);
+	w->spare_fd = -1;
+}
+
 static void
 on_heartbeat(evutil_socket_t fd, short what, void *arg)
 {
@@ -175,6 +193,7 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	SHARE_SET(w->share->head->heartbeat_ns, clock_now_ns());
 	acceptor_update_limit(w);
+	keep_spare(w);
 }
 
 /* ---- drain ---- */
@@ -346,6 +365,7 @@ on_chan(evutil_socket_t fd, short what, void *arg)
 	int r;
 
 	(void)what;
+	use_spare(w);
 	while (!w->stop && (r = chan_receive(fd, &raw)) == 1) {
 		r = msg_decode(&raw, MSG_FROM_MASTER, &m);
 		if (r < 0)
@@ -357,6 +377,7 @@ on_chan(evutil_socket_t fd, short what, void *arg)
 	}
 	if (w->stop)
 		return;
+	keep_spare(w);
 	if (r == 0 || r == -ECONNRESET) {
 		master_is_gone(w);
 	} else if (r != -EAGAIN && r != 1) {
@@ -453,6 +474,7 @@ worker_fini(struct worker *w)
 		event_del(&w->heartbeat_event);
 		event_base_free(w->base);
 	}
+	use_spare(w);
 	close(w->chan_fd);
 }
 
@@ -464,6 +486,7 @@ worker_init(struct worker *w, const struct worker_start *start)
 	w->chan_fd = start->chan_fd;
 	w->board = start->board;
 	w->share = start->share;
+	w->spare_fd = -1;
 	w->wheel_armed_ns = INT64_MAX;
 	TAILQ_INIT(&w->conns);
 	TAILQ_INIT(&w->ready);
@@ -476,6 +499,7 @@ worker_init(struct worker *w, const struct worker_start *start)
 	w->base = make_base();
 	if (w->base == NULL || make_tables(w) < 0 || make_events(w) < 0)
 		return -ENOMEM;
+	keep_spare(w);
 	w->descriptors = count_descriptors();
 	acceptor_update_limit(w);
 	w->acceptor = acceptor_new(w, start->listeners, start->listener_count);

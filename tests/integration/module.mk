@@ -10,6 +10,11 @@ tests_integration_test_options_SOURCES = tests/integration/test_options.c
 tests_integration_test_options_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_test_options_LDADD = $(RUN_LIBS)
 
+integration_programs += tests/integration/test_choose
+tests_integration_test_choose_SOURCES = tests/integration/test_choose.c
+tests_integration_test_choose_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_test_choose_LDADD = $(RUN_LIBS)
+
 check_PROGRAMS += $(integration_programs)
 dist_check_SCRIPTS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS) $(integration_programs)

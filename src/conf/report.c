@@ -65,11 +65,23 @@ report_leave(struct report *r, size_t former)
 		r->path.data[former] = '\0';
 }
 
+/* Whether the two say the same of the same key, though maybe of other items of a list. */
+static bool
+is_same_finding(const struct finding *a, const struct finding *b)
+{
+	const char *a_key = memrchr(a->text, '.', (size_t)(a->what - a->text));
+	const char *b_key = memrchr(b->text, '.', (size_t)(b->what - b->text));
+
+	return a->mark.line == b->mark.line && a->mark.column == b->mark.column &&
+		strcmp(a_key ? a_key : a->text, b_key ? b_key : b->text) == 0;
+}
+
 PRINTF_LIKE(5, 0)
 static void
 add_finding(struct report *r, struct finding *findings, size_t *count, struct conf_mark mark,
 	const char *format, va_list ap)
 {
+	struct finding found;
 	size_t path_len;
 	struct text t;
 
@@ -85,17 +97,15 @@ add_finding(struct report *r, struct finding *findings, size_t *count, struct co
 		r->is_out_of_memory = true;
 		return;
 	}
+	found = (struct finding){ mark, t.data, t.data + path_len };
 	/* What is anchored once and used often is wrong once. */
 	for (size_t i = 0; i < *count; i++) {
-		const struct finding *f = &findings[i];
-
-		if (f->mark.line == mark.line && f->mark.column == mark.column &&
-			strcmp(f->what, t.data + path_len) == 0) {
+		if (is_same_finding(&findings[i], &found)) {
 			text_fini(&t);
 			return;
 		}
 	}
-	findings[(*count)++] = (struct finding){ mark, t.data, t.data + path_len };
+	findings[(*count)++] = found;
 }
 
 void

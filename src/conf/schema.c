@@ -252,7 +252,7 @@ schema_word_distance(const char *a, const char *b)
 const char *
 schema_find_similar(const struct conf_section *section, const char *key)
 {
-	unsigned best = (unsigned)strlen(key) / 3 + 1;
+	unsigned best = (unsigned)strlen(key) * 2 / 5 + 1;
 	const char *found = NULL;
 
 	for (size_t i = 0; i < section->field_count; i++) {

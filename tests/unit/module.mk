@@ -8,6 +8,32 @@ tests_unit_test_version_SOURCES = tests/unit/test_version.c
 tests_unit_test_version_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_version_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 
+# Configuration.
+UNIT_TESTS += tests/unit/test_conf_load
+tests_unit_test_conf_load_SOURCES = tests/unit/test_conf_load.c tests/unit/conf_case.h
+tests_unit_test_conf_load_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_conf_load_LDADD = $(CONF_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_conf_check
+tests_unit_test_conf_check_SOURCES = tests/unit/test_conf_check.c tests/unit/conf_case.h
+tests_unit_test_conf_check_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_conf_check_LDADD = $(CONF_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_conf_limits
+tests_unit_test_conf_limits_SOURCES = tests/unit/test_conf_limits.c tests/unit/conf_case.h
+tests_unit_test_conf_limits_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_conf_limits_LDADD = $(CONF_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_conf_emit
+tests_unit_test_conf_emit_SOURCES = tests/unit/test_conf_emit.c tests/unit/conf_case.h
+tests_unit_test_conf_emit_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_conf_emit_LDADD = $(CONF_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_bootstrap
+tests_unit_test_bootstrap_SOURCES = tests/unit/test_bootstrap.c
+tests_unit_test_bootstrap_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_bootstrap_LDADD = $(CONF_LIBS) $(CHECK_LIBS)
+
 # Base.
 UNIT_TESTS += tests/unit/test_addr
 tests_unit_test_addr_SOURCES = tests/unit/test_addr.c

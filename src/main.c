@@ -10,6 +10,7 @@
 
 #include "iaido/bootstrap.h"
 #include "iaido/conf.h"
+#include "iaido/diag.h"
 #include "iaido/master.h"
 #include "iaido/text.h"
 #include "iaido/version.h"
@@ -162,6 +163,23 @@ run(const struct options *o, char **argv)
 }
 
 static int
+status(const struct options *o)
+{
+	const struct status_options options = { .watch = o->watch, .json = o->json };
+	struct conf *c = load_conf(o->config_path);
+	int exit_status = EXIT_FAILURE;
+
+	if (!c)
+		return EXIT_FAILURE;
+	if (c->diag_addr)
+		exit_status = status_run(c->diag_addr, &options);
+	else
+		(void)fprintf(stderr, "iaido: %s has no diagAddr to ask\n", o->config_path);
+	conf_free(c);
+	return exit_status;
+}
+
+static int
 act(const struct options *o, char **argv)
 {
 	switch (o->action) {
@@ -176,7 +194,7 @@ act(const struct options *o, char **argv)
 	case OPTIONS_HELP:
 		return print(options_help());
 	case OPTIONS_STATUS:
-		return EXIT_FAILURE;
+		return status(o);
 	default:
 		return run(o, argv);
 	}

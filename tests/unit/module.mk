@@ -133,6 +133,11 @@ tests_unit_test_worker_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_worker_LDADD = tests/support/libstage.a $(WORKER_LIBS) $(CHECK_LIBS)
 
 # Diagnostics.
+UNIT_TESTS += tests/unit/test_diag_table
+tests_unit_test_diag_table_SOURCES = tests/unit/test_diag_table.c
+tests_unit_test_diag_table_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_diag_table_LDADD = $(SCENE_LIBS) $(DIAG_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_diag_status
 tests_unit_test_diag_status_SOURCES = tests/unit/test_diag_status.c
 tests_unit_test_diag_status_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -2,6 +2,7 @@
 # $BUILDDIR. It exits 0 (holds), 77 (skipped) or anything else. A script is one line; a program four:
 # its name, its source, its flags, what it links (tests/support/run.h starts an iaido for it).
 INTEGRATION_TESTS =
+INTEGRATION_TESTS += tests/integration/test_command_line.sh
 INTEGRATION_TESTS += tests/integration/wan_stage.sh
 
 integration_programs =

@@ -4,6 +4,13 @@
 INTEGRATION_TESTS =
 INTEGRATION_TESTS += tests/integration/test_command_line.sh
 INTEGRATION_TESTS += tests/integration/wan_stage.sh
+INTEGRATION_TESTS += tests/integration/wan_hedge.sh
+INTEGRATION_TESTS += tests/integration/wan_hung.sh
+INTEGRATION_TESTS += tests/integration/wan_rank.sh
+INTEGRATION_TESTS += tests/integration/wan_refuse.sh
+INTEGRATION_TESTS += tests/integration/wan_return.sh
+INTEGRATION_TESTS += tests/integration/wan_vanish.sh
+INTEGRATION_TESTS += tests/integration/probe_unseen.sh
 
 integration_programs =
 integration_programs += tests/integration/test_options

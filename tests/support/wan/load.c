@@ -1,11 +1,11 @@
 /*
  * The clients of the WAN stage, all in one process.
  *
- *     load [-n CLIENTS] [-l LONG] [-p PAUSE_MS] [-H HOME] [-v] ADDR PORT
+ *     load [-n CLIENTS] [-l LONG] [-p PAUSE_MS] [-H HOME] [-q] [-v] ADDR PORT
  *
  * CLIENTS (200) connect, wait for the greeting, ask three times, close, pause for half to one and
  * a half PAUSE_MS (500), and begin again. LONG (60) sessions stay, and exchange a line every 100 to
- * 300 ms; one that ends connects again. Whoever waits for 10 s for a greeting or an answer of a
+ * 300 ms (with -q they are silent once greeted); one that ends connects again. Whoever waits for 10 s for a greeting or an answer of a
  * client's has failed; long sessions wait for as long as it takes.
  *
  * Lines on stdin begin a phase of that name; `end` or the end of stdin ends the run. Then stdout
@@ -53,6 +53,7 @@ static int epoll_fd;
 static int64_t pause_ns = 500 * MS;
 static struct client *clients;
 static int client_count = 200, long_count = 60;
+static bool is_quiet;
 static int64_t now_ns;
 
 static void
@@ -142,7 +143,12 @@ on_line(struct client *c)
 		snprintf(c->name, sizeof(c->name), "%.*s", (int)strcspn(c->line, "\n"), c->line);
 		record(c->is_long ? EVENT_LONG_UP : EVENT_GREETED, c->began_ns,
 			now_ns - c->began_ns, c->name);
-		ask(c);
+		if (c->is_long && is_quiet) {
+			c->state = RESTING;
+			c->due_ns = INT64_MAX;
+		} else {
+			ask(c);
+		}
 	} else if (!c->is_long && c->asked < QUESTIONS) {
 		ask(c);
 	} else if (!c->is_long) {
@@ -277,7 +283,7 @@ main(int argc, char **argv)
 	bool verbose = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:l:p:H:v")) != -1) {
+	while ((c = getopt(argc, argv, "n:l:p:H:qv")) != -1) {
 		if (c == 'n')
 			client_count = (int)strtol(optarg, NULL, 10);
 		else if (c == 'l')
@@ -286,6 +292,8 @@ main(int argc, char **argv)
 			pause_ns = strtol(optarg, NULL, 10) * MS;
 		else if (c == 'H')
 			home = optarg;
+		else if (c == 'q')
+			is_quiet = true;
 		else if (c == 'v')
 			verbose = true;
 		else

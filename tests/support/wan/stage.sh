@@ -18,7 +18,8 @@
 #     wan_listen WHERE on|off    opens and closes the listeners of a region, or of one address; its
 #                                connections go on
 #     wan_load ARGUMENTS         the load program (see load.c) in the client's namespace, phases on
-#                                its stdin; its report is shown, and kept for
+#                                its stdin; its report is shown, and kept (in $WAN_REPORT, where
+#                                there are several) for
 #     wan_value PHASE KEY        prints a figure of the report
 #     wan_expect PHASE KEY OPERATOR NUMBER   fails the script where that does not hold (- is less
 #                                than all and more than all: it fits nothing but `= -`)
@@ -166,12 +167,13 @@ wan_listen() {
 }
 
 wan_load() {
-	wan_in client "$BUILDDIR/tests/support/wan/load" "$@" >"$TMPDIR/report"
-	cat "$TMPDIR/report"
+	wan_in client "$BUILDDIR/tests/support/wan/load" "$@" >"${WAN_REPORT:-$TMPDIR/report}"
+	cat "${WAN_REPORT:-$TMPDIR/report}"
 }
 
 wan_value() {
-	sed -n "s/^phase=$1 .* $2=\\([^ ]*\\).*/\\1/p" "$TMPDIR/report"
+	sed -n "s/^phase=$1 .* $2=\\([^ ]*\\).*/\\1/p" \
+		"${WAN_REPORT:-$TMPDIR/report}"
 }
 
 wan_expect() {

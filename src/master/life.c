@@ -19,6 +19,7 @@
 #include "pool.h"
 #include "state.h"
 #include "supervisor.h"
+#include "upgrade.h"
 
 #define TICK_NS (100 * NSEC_PER_MSEC)
 #define AUDIT_NS NSEC_PER_SEC
@@ -76,6 +77,21 @@ plan_respawn(struct master *m)
 		return;
 	tv = to_timeval(first - clock_now_ns());
 	event_add(s->respawn, &tv);
+}
+
+void
+life_fill_empty_seats(struct master *m)
+{
+	struct supervisor *s = &m->supervisor;
+	const struct worker *w;
+	uint32_t i;
+
+	for (i = 0; i < s->seat_count; i++)
+		s->seats[i].respawn_ns = 1;
+	TAILQ_FOREACH(w, &s->workers, link)
+		if (w->generation == s->generation && w->seat < s->seat_count)
+			s->seats[w->seat].respawn_ns = 0;
+	plan_respawn(m);
 }
 
 static void
@@ -178,6 +194,8 @@ life_reap(struct master *m)
 				break;
 		if (w)
 			bury(m, w, status);
+		else
+			upgrade_child_ended(m, pid, status);
 	}
 }
 

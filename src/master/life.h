@@ -15,6 +15,9 @@ void life_fini(struct master *m);
 /* Reaps every child that has ended, orphans too. */
 void life_reap(struct master *m);
 
+/* Starts a worker for each seat of the accepting generation that nobody holds. */
+void life_fill_empty_seats(struct master *m);
+
 /* How long to wait before a seat is filled again, after a death at the age of lived_ns: nothing the
  * first time, then from 100 ms up to 10 s if they keep dying. Pure. */
 int64_t life_backoff_ns(struct seat *seat, int64_t lived_ns);

@@ -484,7 +484,7 @@ load_one(struct wire_reader *r, struct listener *l)
 	for (k = 0; k < count; k++) {
 		int fd = (int)wire_get_u32(r);
 
-		if (r->bad || fd < 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		if (r->bad || fd < 0 || fcntl(fd, F_GETFD) < 0)
 			return -EBADMSG;
 		l->fds[l->slot_count++] = fd;
 	}

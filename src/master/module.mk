@@ -3,13 +3,15 @@ noinst_LIBRARIES += libmaster.a
 libmaster_a_SOURCES = \
 	src/master/channel.c src/master/channel.h src/master/child.c src/master/child.h \
 	src/master/cpus.c src/master/cpus.h src/master/daemon.c src/master/daemon.h \
-	src/master/frontend_id.c src/master/frontend_id.h src/master/life.c src/master/life.h \
+	src/master/frontend_id.c src/master/frontend_id.h src/master/handover.c \
+	src/master/handover.h src/master/life.c src/master/life.h \
 	src/master/listener.c src/master/listener.h src/master/master.c src/master/notify.c \
 	src/master/notify.h src/master/paths.c src/master/paths.h src/master/pidfile.c \
 	src/master/pidfile.h src/master/privileges.c src/master/privileges.h \
 	src/master/prospect.c src/master/prospect.h src/master/reload.c src/master/shutdown.c \
-	src/master/snapshot.c src/master/state.h src/master/supervisor.c \
-	src/master/supervisor.h src/master/tables.c src/master/watch.c src/master/watch.h \
+	src/master/record.c src/master/record.h src/master/snapshot.c src/master/start.c \
+	src/master/state.h src/master/supervisor.c src/master/supervisor.h src/master/tables.c \
+	src/master/upgrade.c src/master/upgrade.h src/master/watch.c src/master/watch.h \
 	src/master/dns.c src/master/dns.h \
 	src/master/pool.c src/master/pool.h src/master/pool_backends.c src/master/pool_health.c \
 	src/master/pool_priv.h src/master/pool_promote.c src/master/pool_rank.c \

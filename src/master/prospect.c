@@ -5,6 +5,7 @@
 #include "prospect.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,7 @@ prospect_free(struct prospect *p)
 	if (p->diag_fd >= 0)
 		close(p->diag_fd);
 	pidfile_remove(&p->pidfile);
+	free(p->log_target);
 	free(p->diag_addr);
 	free(p->frontend_of);
 	conf_free(p->conf);
@@ -61,10 +63,11 @@ open_log(struct master *m, struct prospect *p, struct text *error)
 {
 	char *target;
 
-	if (m->conf && is_same_text(m->conf->log.target, p->conf->log.target))
+	if (is_same_text(m->log_target, p->conf->log.target))
 		return 0;
 	target = path_of_log(m->directory, p->conf->log.target);
-	p->log_fd = target ? log_open_target(target, &p->log_is_syslog) : -ENOMEM;
+	p->log_target = strdup(p->conf->log.target);
+	p->log_fd = target && p->log_target ? log_open_target(target, &p->log_is_syslog) : -ENOMEM;
 	free(target);
 	if (p->log_fd < 0) {
 		text_addf(error, "log.target: cannot open \"%s\": %s", p->conf->log.target,
@@ -151,15 +154,22 @@ static int
 open_diag(struct master *m, struct prospect *p, struct text *error)
 {
 	char *addr;
+	bool is_same = is_same_text(m->diag_addr, p->conf->diag_addr);
 
-	if (is_same_text(m->diag_addr, p->conf->diag_addr))
+	if (is_same && (m->diag || !m->diag_addr))
 		return 0;
 	p->has_diag = true;
 	if (!p->conf->diag_addr)
 		return 0;
 	p->diag_addr = strdup(p->conf->diag_addr);
 	addr = path_of_unix(m->directory, p->conf->diag_addr);
-	p->diag_fd = addr && p->diag_addr ? diag_listen(addr) : -ENOMEM;
+	if (!addr || !p->diag_addr)
+		p->diag_fd = -ENOMEM;
+	else if (is_same)
+		/* A copy of what an earlier program had, which may need it again. */
+		p->diag_fd = fcntl(m->upgrade.diag_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	else
+		p->diag_fd = diag_listen(addr);
 	free(addr);
 	if (p->diag_fd < 0)
 		text_addf(error, "diagAddr: cannot listen on %s: %s", p->conf->diag_addr,
@@ -181,16 +191,23 @@ current_conf(void *arg)
 	return ((struct master *)arg)->conf;
 }
 
+int
+prospect_serve_diag(struct master *m, int fd, struct diag **out)
+{
+	const struct diag_source source = { snapshot_take, current_conf, m };
+
+	return diag_new(m->base, fd, &source, out);
+}
+
 static int
 commit_diag(struct master *m, struct prospect *p)
 {
-	const struct diag_source source = { snapshot_take, current_conf, m };
 	struct diag *next = NULL;
 
 	if (!p->has_diag)
 		return 0;
 	if (p->diag_fd >= 0) {
-		int r = diag_new(m->base, p->diag_fd, &source, &next);
+		int r = prospect_serve_diag(m, p->diag_fd, &next);
 
 		if (r < 0)
 			return r;
@@ -212,6 +229,9 @@ commit_log(struct master *m, struct prospect *p)
 	if (p->has_log) {
 		log_take_descriptor(p->log_fd, p->log_is_syslog);
 		p->log_fd = -1;
+		free(m->log_target);
+		m->log_target = p->log_target;
+		p->log_target = NULL;
 	}
 	log_set_level(log->level);
 	log_set_format(log->format);

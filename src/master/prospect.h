@@ -11,6 +11,7 @@
 #include "pidfile.h"
 
 struct conf;
+struct diag;
 struct listeners;
 struct master;
 struct text;
@@ -22,6 +23,7 @@ struct prospect {
 	bool has_log;
 	int log_fd;
 	bool log_is_syslog;
+	char *log_target;
 	bool has_diag; /* it changes, if only to none */
 	char *diag_addr;
 	int diag_fd;
@@ -43,5 +45,8 @@ int prospect_open_sockets(
 
 /* Puts it in force and frees it. Returns 0, or -errno; then nothing has changed. */
 int prospect_commit(struct master *m, struct prospect *p) MUST_CHECK;
+
+/* Diagnostics on a listening socket, which it takes. Returns 0 or -errno. */
+int prospect_serve_diag(struct master *m, int fd, struct diag **out) MUST_CHECK;
 
 #endif

@@ -17,6 +17,7 @@
 #include "prospect.h"
 #include "state.h"
 #include "supervisor.h"
+#include "upgrade.h"
 #include "watch.h"
 
 #define BETWEEN_NS NSEC_PER_SEC /* from one generation to the next */
@@ -44,6 +45,7 @@ finish(struct master *m)
 	r->forced_now = false;
 	if (m->serving)
 		notify_ready();
+	upgrade_advance(m);
 	advance(m);
 }
 
@@ -54,6 +56,10 @@ refuse(struct master *m, const char *why)
 	struct reload *r = &m->reload;
 	bool is_known = !r->forced_now && !r->ok && r->error && strcmp(r->error, why) == 0;
 
+	if (m->upgrade.mode != UPGRADE_NONE) {
+		upgrade_give_up(m, why);
+		return;
+	}
 	prospect_free(r->prospect);
 	r->prospect = NULL;
 	if (!is_known) {
@@ -84,8 +90,13 @@ static void
 commit(struct master *m)
 {
 	struct reload *r = &m->reload;
-	int error = prospect_commit(m, r->prospect);
+	int error;
 
+	if (m->upgrade.mode == UPGRADE_REHEARSAL) {
+		upgrade_rehearsed(m);
+		return;
+	}
+	error = prospect_commit(m, r->prospect);
 	if (error < 0) {
 		supervisor_abandon(m);
 		refuse(m, strerror(-error));
@@ -93,6 +104,8 @@ commit(struct master *m)
 	}
 	r->prospect = NULL;
 	supervisor_promote(m);
+	if (m->upgrade.mode == UPGRADE_TAKEOVER)
+		upgrade_settle(m);
 	if (tables_push(m) < 0)
 		tables_want(m);
 	supervisor_drain_old(m);
@@ -125,18 +138,19 @@ reload_worker_lost(struct master *m)
 static void
 warn_fixed(const struct master *m, const struct conf *next)
 {
-	const char *user = m->conf->user ? m->conf->user : "";
-	const char *group = m->conf->group ? m->conf->group : "";
+	const char *user = m->conf && m->conf->user ? m->conf->user : "";
+	const char *group = m->conf && m->conf->group ? m->conf->group : "";
 
-	if (strcmp(user, next->user ? next->user : "") != 0 ||
-		strcmp(group, next->group ? next->group : "") != 0)
+	if (m->conf &&
+		(strcmp(user, next->user ? next->user : "") != 0 ||
+			strcmp(group, next->group ? next->group : "") != 0))
 		log_event(LOG_LEVEL_WARN, "reload.user",
 			"user and group take effect at the next start only");
 }
 
 /* Everything that the new configuration needs, or nothing. */
-static void
-prepare(struct master *m, struct conf *conf)
+void
+reload_start(struct master *m, struct conf *conf)
 {
 	struct reload *r = &m->reload;
 	uint32_t workers = supervisor_worker_count(conf->workers);
@@ -154,7 +168,9 @@ prepare(struct master *m, struct conf *conf)
 	if (error == 0)
 		error = prospect_open_sockets(m, r->prospect, workers, &why);
 	if (error == 0) {
-		error = supervisor_start(m, workers, r->prospect->listeners);
+		/* One is enough to see that they can be had. */
+		error = supervisor_start(m, m->upgrade.mode == UPGRADE_REHEARSAL ? 1 : workers,
+			r->prospect->listeners);
 		if (error < 0)
 			text_addf(&why, "cannot start workers: %s", strerror(-error));
 	}
@@ -235,7 +251,7 @@ load(struct master *m)
 			keep_as_is(m, conf);
 		} else {
 			notify_reloading();
-			prepare(m, conf);
+			reload_start(m, conf);
 		}
 	}
 	conf_report_fini(&report);
@@ -279,7 +295,7 @@ advance(struct master *m)
 	struct reload *r = &m->reload;
 	int64_t left = r->committed_ns + BETWEEN_NS - clock_now_ns();
 
-	if (r->stage != RELOAD_IDLE || !r->wanted)
+	if (r->stage != RELOAD_IDLE || !r->wanted || upgrade_is_busy(m))
 		return;
 	if (left <= 0) {
 		begin(m);
@@ -298,7 +314,8 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	switch (m->reload.stage) {
 	case RELOAD_WAITING:
-		begin(m);
+		m->reload.stage = RELOAD_IDLE;
+		advance(m);
 		break;
 	case RELOAD_LOOKING:
 		look_again(m);
@@ -319,6 +336,18 @@ reload_want(struct master *m, bool forced)
 	m->reload.wanted = true;
 	m->reload.forced = m->reload.forced || forced;
 	advance(m);
+}
+
+void
+reload_resume(struct master *m)
+{
+	advance(m);
+}
+
+bool
+reload_is_busy(const struct master *m)
+{
+	return m->reload.stage == RELOAD_LOOKING || m->reload.stage == RELOAD_STARTING;
 }
 
 void
@@ -349,8 +378,10 @@ reload_init(struct master *m)
 	r->timer = event_new(m->base, -1, 0, on_timer, m);
 	if (!r->timer)
 		return -ENOMEM;
-	r->ok = true;
-	r->tried_wall_ns = r->succeeded_wall_ns = r->loaded_wall_ns = m->started_wall_ns;
+	if (m->upgrade.mode == UPGRADE_NONE) {
+		r->ok = true;
+		r->tried_wall_ns = r->succeeded_wall_ns = r->loaded_wall_ns = m->started_wall_ns;
+	}
 	return watch_start(&m->watch, m->base, m->config_path, m->options->reload_period_ns,
 		on_file_changed, m);
 }

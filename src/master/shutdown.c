@@ -12,6 +12,7 @@
 #include "notify.h"
 #include "state.h"
 #include "supervisor.h"
+#include "upgrade.h"
 
 #define AGAIN_NS (100 * NSEC_PER_MSEC) /* a second signal that soon is the first one, twice */
 #define STOP_GRACE_NS (500 * NSEC_PER_MSEC)
@@ -39,6 +40,7 @@ begin(struct master *m)
 	m->shutdown.closed_before = supervisor_closed_for_drain(m);
 	notify_stopping();
 	reload_cancel(m);
+	upgrade_cancel(m);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "listener.h"
 #include "pidfile.h"
 #include "supervisor.h"
+#include "upgrade.h"
 #include "watch.h"
 
 struct diag;
@@ -74,6 +75,7 @@ struct master {
 	const struct master_options *options;
 	char *directory; /* where it was started; relative names are meant from there */
 	char *config_path; /* absolute */
+	char *program; /* absolute: what an upgrade executes */
 	int64_t started_ns;
 	int64_t started_wall_ns;
 	struct event_base *base;
@@ -87,8 +89,10 @@ struct master {
 	struct pools *pools;
 	struct diag *diag;
 	char *diag_addr; /* what diag listens on, as in the file */
+	char *log_target; /* what the log goes to, as in the file */
 	struct pidfile pidfile;
 	struct daemon daemon;
+	bool told; /* why it cannot start */
 	bool serving; /* workers were ready once: the outside was told */
 	int exit_status;
 	struct supervisor supervisor;
@@ -96,6 +100,7 @@ struct master {
 	struct watch watch;
 	struct reload reload;
 	struct shutdown shutdown;
+	struct upgrade upgrade;
 };
 
 /* tables.c: routing tables, made of what the pools and the listeners know. */
@@ -111,6 +116,12 @@ int reload_init(struct master *m) MUST_CHECK;
 void reload_fini(struct master *m);
 /* Soon; many of these become one. Forced: also when the file means the same as before. */
 void reload_want(struct master *m, bool forced);
+/* Puts conf (taken) in force by way of a new generation, as a reload does. */
+void reload_start(struct master *m, struct conf *conf);
+/* An upgrade that kept reloads waiting is over. */
+void reload_resume(struct master *m);
+/* Whether one is being made. */
+bool reload_is_busy(const struct master *m);
 /* Of the generation being made. */
 void reload_worker_ready(struct master *m);
 void reload_worker_lost(struct master *m);
@@ -128,9 +139,13 @@ void shutdown_check(struct master *m);
 /* snapshot.c: what diagnostics render. Returns 0 or -ENOMEM; `arg` is the master. */
 int snapshot_take(void *arg, struct snapshot *out) MUST_CHECK;
 
+/* start.c: everything up to the loop. Returns 0 or -errno, told to whom it concerns. */
+int start_program(struct master *m) MUST_CHECK;
+
 /* master.c */
+/* Blocks the signals, and makes the event that reads them; it is added by master_hear_signals(). */
+int master_open_signals(struct master *m) MUST_CHECK;
+int master_hear_signals(struct master *m) MUST_CHECK;
 void master_worker_ready(struct master *m, const struct worker *w);
-/* `path` as meant from the directory of the start; a new string or NULL. */
-char *master_path(const struct master *m, const char *path);
 
 #endif

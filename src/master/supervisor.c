@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "iaido/chan.h"
@@ -73,19 +74,26 @@ on_closed(void *arg, int error)
 {
 	struct worker *w = arg;
 
+	struct master *m = w->master;
+
 	w->stopped = true;
 	w->deadline_ns = clock_now_ns() + (error == 0 ? CLOSED_GRACE_NS : 0);
-	if (error == 0)
-		return;
-	log_event(LOG_LEVEL_ERROR, "worker.channel", "a worker's channel failed; it is ended",
-		LOG_INT("worker", w->pid), LOG_ERR("error", error));
-	kill(w->pid, SIGKILL);
+	if (error < 0) {
+		log_event(LOG_LEVEL_ERROR, "worker.channel",
+			"a worker's channel failed; it is ended", LOG_INT("worker", w->pid),
+			LOG_ERR("error", error));
+		kill(w->pid, SIGKILL);
+	}
+	if (m->supervisor.making != 0 && w->generation == m->supervisor.making)
+		reload_worker_lost(m);
 }
 
 static void
 free_worker(struct worker *w)
 {
 	channel_close(&w->channel);
+	if (w->kept_chan_fd >= 0)
+		close(w->kept_chan_fd);
 	share_close(&w->share);
 	free(w);
 }
@@ -97,7 +105,7 @@ new_worker(struct master *m, uint32_t generation, uint32_t seat)
 
 	if (!w)
 		return NULL;
-	w->channel.fd = w->channel.log_fd = w->channel.table_fd = -1;
+	w->channel.fd = w->channel.log_fd = w->channel.table_fd = w->kept_chan_fd = -1;
 	w->master = m;
 	w->generation = generation;
 	w->seat = seat;
@@ -133,7 +141,7 @@ supervisor_fork(
 	struct master *m, uint32_t generation, uint32_t seat, const struct listeners *listeners)
 {
 	struct worker *w = new_worker(m, generation, seat);
-	struct channel_owner owner = { on_message, on_closed, w };
+	const struct channel_owner owner = { on_message, on_closed, w };
 	int r, fds[2];
 
 	if (!w)
@@ -296,6 +304,46 @@ supervisor_drain_all(struct master *m, bool keep_accepting, int64_t left_ns)
 	}
 }
 
+int
+supervisor_adopt(struct master *m)
+{
+	struct msg_drain order = { 0 };
+	int64_t now = clock_now_ns(), left;
+	struct worker *w;
+
+	TAILQ_FOREACH(w, &m->supervisor.workers, link) {
+		const struct channel_owner owner = { on_message, on_closed, w };
+		int r;
+
+		if (w->kept_chan_fd < 0)
+			continue;
+		r = channel_open(&w->channel, m->base, w->kept_chan_fd, &owner);
+		if (r < 0)
+			return r;
+		w->kept_chan_fd = -1;
+		left = w->deadline_ns - DRAIN_SLACK_NS - now;
+		order.left_ns = w->deadline_ns == 0 ? 0 : left > 0 ? left : 1;
+		if (w->state == WORKER_DRAINING)
+			channel_send_drain(&w->channel, &order);
+	}
+	supervisor_send_log(m);
+	return 0;
+}
+
+void
+supervisor_kill_own(struct master *m)
+{
+	struct worker *w;
+
+	TAILQ_FOREACH(w, &m->supervisor.workers, link) {
+		if (w->kept_chan_fd >= 0)
+			continue;
+		kill(w->pid, SIGKILL);
+		while (waitpid(w->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	}
+}
+
 static void
 stop(struct worker *w, int64_t kill_after_ns)
 {
@@ -439,9 +487,8 @@ int
 supervisor_init(struct master *m)
 {
 	struct supervisor *s = &m->supervisor;
-	int r = share_create(&s->total);
+	int r = s->total.map ? 0 : share_create(&s->total);
 
-	TAILQ_INIT(&s->workers);
 	if (r < 0)
 		return r;
 	return life_init(m);

@@ -30,6 +30,7 @@ struct worker {
 	enum worker_state state;
 	struct share share;
 	struct channel channel;
+	int kept_chan_fd; /* of an earlier program's worker, until its channel is opened; or -1 */
 	uint64_t applied; /* the table it follows */
 	int64_t forked_ns;
 	int64_t ready_ns;
@@ -95,6 +96,12 @@ void supervisor_forget(struct master *m, struct worker *w);
 bool supervisor_has_ready(const struct master *m);
 /* All of them. */
 bool supervisor_all_ready(const struct master *m);
+
+/* Opens the channels of the workers that an earlier program left, and tells them what they may have
+ * missed. Returns 0 or -ENOMEM. */
+int supervisor_adopt(struct master *m) MUST_CHECK;
+/* Kills and reaps every worker that this program has started; they stay on the list. */
+void supervisor_kill_own(struct master *m);
 
 /* Which worker accepts from each slot of a frontend. */
 void supervisor_assign(const struct master *m, uint32_t *owners, uint32_t slot_count);

@@ -82,6 +82,9 @@ on_rebuild(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	/* Before an upgrade is settled the one of the program before is in force. */
+	if (m->upgrade.mode != UPGRADE_NONE)
+		return;
 	if (tables_push(m) < 0)
 		event_add(m->tables.rebuild, &again);
 }

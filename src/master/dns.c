@@ -1,7 +1,7 @@
-/* Asking DNS: owns the c-ares channel, the events of its sockets and its timer. c-ares calls back
+/* Asking DNS: owns the c-ares channels, the events of their sockets and their timer. c-ares calls back
  * from inside its own functions: such an answer is only kept, and handed out by the loop, so that
- * nobody calls into c-ares from its callback. A changed resolv.conf or hosts file means a new
- * channel; what was under way on the former one is asked again. */
+ * nobody calls into c-ares from its callback. A changed resolv.conf or hosts file means new
+ * channels; what was under way on the former ones is asked again. */
 #include "config.h"
 
 #include "dns.h"
@@ -9,6 +9,7 @@
 #include <ares.h>
 #include <errno.h>
 #include <event2/event.h>
+#include <limits.h>
 #include <netdb.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -26,10 +27,18 @@
 #define DNS_TRIES 2 /* of one lookup, at each server; after that the resolver backs off */
 #define DNS_UDP_SIZE 1232 /* what fits one packet nearly everywhere; larger answers come by TCP */
 
-/* A socket of the channel. */
+/* c-ares 1.18 goes on to the next server where one answers with an error, and then does not tell
+ * which: who gets no answer from the first channel asks the second, which passes errors on. */
+enum { CHANNEL_USUAL, CHANNEL_PLAIN, CHANNEL_COUNT };
+
+struct channel {
+	struct dns *dns;
+	ares_channel ares;
+};
+
 struct dns_socket {
 	LIST_ENTRY(dns_socket) link;
-	struct dns *dns;
+	struct channel *channel;
 	ares_socket_t fd;
 	struct event *event;
 };
@@ -46,6 +55,7 @@ struct dns_query {
 	char *host;
 	int family;
 	bool answered;
+	unsigned channel; /* the one that was asked last */
 	dns_callback *done; /* NULL: forgotten */
 	void *arg;
 	struct dns_answer answer;
@@ -57,8 +67,7 @@ struct dns {
 	struct event_base *base;
 	dns_system_callback *changed;
 	void *arg;
-	ares_channel channel;
-	bool has_channel;
+	struct channel *channels; /* [CHANNEL_COUNT]; NULL: none yet */
 	bool is_closing; /* ares_destroy() is running: what it ends is freed or asked again */
 	bool has_warned; /* that resolv.conf cannot be used */
 	LIST_HEAD(, dns_socket) sockets;
@@ -236,6 +245,19 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *res)
 		ares_freeaddrinfo(res);
 }
 
+static void
+set_timer(struct dns *d)
+{
+	struct timeval tv[CHANNEL_COUNT], *first = NULL;
+
+	for (unsigned i = 0; d->channels && i < CHANNEL_COUNT; i++)
+		first = ares_timeout(d->channels[i].ares, first, &tv[i]);
+	if (first)
+		(void)evtimer_add(d->timer, first);
+	else
+		(void)evtimer_del(d->timer);
+}
+
 static bool
 is_localhost(const char *host)
 {
@@ -255,11 +277,36 @@ is_from_hosts_file(const struct dns_query *q)
 
 	if (is_localhost(q->host))
 		return true;
-	is_there = ares_gethostbyname_file(q->dns->channel, q->host, q->family, &found) ==
+	is_there = ares_gethostbyname_file(q->dns->channels[0].ares, q->host, q->family, &found) ==
 		ARES_SUCCESS;
 	if (found)
 		ares_free_hostent(found);
 	return is_there;
+}
+
+static void
+ask_channel(struct dns_query *q)
+{
+	struct ares_addrinfo_hints hints = {
+		.ai_flags = ARES_AI_NOSORT,
+		.ai_family = q->family,
+		.ai_socktype = SOCK_STREAM,
+	};
+
+	ares_getaddrinfo(q->dns->channels[q->channel].ares, q->host, NULL, &hints, on_answer, q);
+}
+
+static void
+ask_plainly(struct dns_query *q)
+{
+	struct dns *d = q->dns;
+
+	TAILQ_REMOVE(&d->answered, q, link);
+	q->answered = false;
+	TAILQ_INSERT_TAIL(&d->asked, q, link);
+	q->channel = CHANNEL_PLAIN;
+	ask_channel(q);
+	set_timer(d);
 }
 
 static void
@@ -272,7 +319,11 @@ on_deliver(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	/* Answers that come while these are handed out have the next turn; so the loop gets one. */
 	for (size_t left = d->pending; left > 0 && (q = TAILQ_FIRST(&d->answered)); left--) {
-		if (q->answer.kind == DNS_OK && q->answer.ttl_s == 0 && d->has_channel &&
+		if (q->answer.kind == DNS_UNREACHABLE && q->channel == CHANNEL_USUAL) {
+			ask_plainly(q);
+			continue;
+		}
+		if (q->answer.kind == DNS_OK && q->answer.ttl_s == 0 && d->channels &&
 			is_from_hosts_file(q))
 			q->answer.ttl_s = DNS_TTL_NONE;
 		query_leave(q);
@@ -287,37 +338,26 @@ on_deliver(evutil_socket_t fd, short what, void *arg)
 /* The channel in the loop */
 
 static void
-set_timer(struct dns *d)
-{
-	struct timeval tv;
-
-	if (d->has_channel && ares_timeout(d->channel, NULL, &tv))
-		(void)evtimer_add(d->timer, &tv);
-	else
-		(void)evtimer_del(d->timer);
-}
-
-static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct dns *d = arg;
 
 	(void)fd;
 	(void)what;
-	if (d->has_channel)
-		ares_process_fd(d->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+	for (unsigned i = 0; d->channels && i < CHANNEL_COUNT; i++)
+		ares_process_fd(d->channels[i].ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
 	set_timer(d);
 }
 
 static void
 on_socket(evutil_socket_t fd, short what, void *arg)
 {
-	struct dns *d = ((struct dns_socket *)arg)->dns;
+	struct channel *c = ((struct dns_socket *)arg)->channel;
 
 	/* c-ares may close the socket in here, which frees arg. */
-	ares_process_fd(d->channel, what & EV_READ ? fd : ARES_SOCKET_BAD,
+	ares_process_fd(c->ares, what & EV_READ ? fd : ARES_SOCKET_BAD,
 		what & EV_WRITE ? fd : ARES_SOCKET_BAD);
-	set_timer(d);
+	set_timer(c->dns);
 }
 
 static void
@@ -334,7 +374,8 @@ socket_free(struct dns_socket *s)
 static void
 on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 {
-	struct dns *d = arg;
+	struct channel *c = arg;
+	struct dns *d = c->dns;
 	short what = (short)(EV_PERSIST | (readable ? EV_READ : 0) | (writable ? EV_WRITE : 0));
 	struct dns_socket *s;
 
@@ -350,7 +391,7 @@ on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 		s = calloc(1, sizeof(*s));
 		if (!s)
 			return;
-		s->dns = d;
+		s->channel = c;
 		s->fd = fd;
 		LIST_INSERT_HEAD(&d->sockets, s, link);
 	}
@@ -363,15 +404,18 @@ on_socket_state(void *arg, ares_socket_t fd, int readable, int writable)
 
 /* Answers all that is under way with ARES_EDESTRUCTION, which on_answer() passes over. */
 static void
-close_channel(struct dns *d, ares_channel channel)
+close_channels(struct channel *channels, unsigned count)
 {
-	d->is_closing = true;
-	ares_destroy(channel);
-	d->is_closing = false;
+	for (unsigned i = 0; i < count; i++) {
+		channels[i].dns->is_closing = true;
+		ares_destroy(channels[i].ares);
+		channels[i].dns->is_closing = false;
+	}
+	free(channels);
 }
 
 static int
-set_servers(struct dns *d, ares_channel channel)
+set_servers(const struct dns *d, ares_channel channel)
 {
 	struct ares_addr_port_node *nodes;
 	int status;
@@ -398,58 +442,71 @@ set_servers(struct dns *d, ares_channel channel)
 }
 
 static int
-open_channel(struct dns *d, ares_channel *out)
+open_channel(struct channel *c, int flags, int tries)
 {
+	int64_t timeout_ms = c->dns->timeout_ns / NSEC_PER_MSEC;
 	struct ares_options o = {
-		.flags = ARES_FLAG_EDNS,
-		.timeout = (int)(d->timeout_ns / NSEC_PER_MSEC > 0 ? d->timeout_ns / NSEC_PER_MSEC
-								   : 1),
-		.tries = DNS_TRIES,
+		.flags = flags,
+		.timeout = timeout_ms < 1          ? 1
+			: timeout_ms > INT_MAX / 4 ? INT_MAX / 4
+						   : (int)timeout_ms,
+		.tries = tries,
 		.ednspsz = DNS_UDP_SIZE,
 		.sock_state_cb = on_socket_state,
-		.sock_state_cb_data = d,
+		.sock_state_cb_data = c,
 	};
-	int status = ares_init_options(out, &o,
+	int status = ares_init_options(&c->ares, &o,
 		ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
 			ARES_OPT_SOCK_STATE_CB);
 
-	if (status != ARES_SUCCESS)
-		return status == ARES_ENOMEM ? -ENOMEM : -EIO;
-	status = set_servers(d, *out);
-	if (status != ARES_SUCCESS) {
-		close_channel(d, *out);
-		return status == ARES_ENOMEM ? -ENOMEM : -EIO;
+	if (status == ARES_SUCCESS) {
+		status = set_servers(c->dns, c->ares);
+		if (status != ARES_SUCCESS)
+			ares_destroy(c->ares);
 	}
+	if (status == ARES_ENOMEM)
+		return -ENOMEM;
+	return status == ARES_SUCCESS ? 0 : -EIO;
+}
+
+static int
+open_channels(struct dns *d, struct channel **out)
+{
+	struct channel *c = calloc(CHANNEL_COUNT, sizeof(*c));
+	int r;
+
+	if (!c)
+		return -ENOMEM;
+	for (unsigned i = 0; i < CHANNEL_COUNT; i++)
+		c[i].dns = d;
+	r = open_channel(&c[CHANNEL_USUAL], ARES_FLAG_EDNS, DNS_TRIES);
+	if (r < 0) {
+		free(c);
+		return r;
+	}
+	r = open_channel(&c[CHANNEL_PLAIN], ARES_FLAG_EDNS | ARES_FLAG_NOCHECKRESP, 1);
+	if (r < 0) {
+		close_channels(c, 1);
+		return r;
+	}
+	*out = c;
 	return 0;
 }
 
-static void
-ask_channel(struct dns_query *q)
-{
-	struct ares_addrinfo_hints hints = {
-		.ai_flags = ARES_AI_NOSORT,
-		.ai_family = q->family,
-		.ai_socktype = SOCK_STREAM,
-	};
-
-	ares_getaddrinfo(q->dns->channel, q->host, NULL, &hints, on_answer, q);
-}
-
-/* Replaces the channel; all that is under way is asked anew on the new one. */
+/* Replaces the channels; all that is under way is asked anew on the new ones. */
 static int
-reopen_channel(struct dns *d)
+reopen_channels(struct dns *d)
 {
 	struct query_list again = TAILQ_HEAD_INITIALIZER(again);
+	struct channel *channels;
 	struct dns_query *q;
-	ares_channel channel;
-	int r = open_channel(d, &channel);
+	int r = open_channels(d, &channels);
 
 	if (r < 0)
 		return r;
-	if (d->has_channel)
-		close_channel(d, d->channel);
-	d->channel = channel;
-	d->has_channel = true;
+	if (d->channels)
+		close_channels(d->channels, CHANNEL_COUNT);
+	d->channels = channels;
 	TAILQ_CONCAT(&again, &d->asked, link);
 	while ((q = TAILQ_FIRST(&again))) {
 		TAILQ_REMOVE(&again, q, link);
@@ -459,6 +516,7 @@ reopen_channel(struct dns *d)
 			query_free(q);
 			continue;
 		}
+		q->channel = CHANNEL_USUAL;
 		ask_channel(q);
 	}
 	set_timer(d);
@@ -506,9 +564,8 @@ warn_once(struct dns *d, int error)
 {
 	if (!d->has_warned)
 		log_event(LOG_LEVEL_WARN, "dns.system",
-			d->has_channel ? RESOLV_CONF
-				" cannot be used: name servers stay as they were"
-				       : "no name can be asked for",
+			d->channels ? RESOLV_CONF " cannot be used: name servers stay as they were"
+				    : "no name can be asked for",
 			LOG_ERR("error", error));
 	d->has_warned = true;
 }
@@ -516,7 +573,7 @@ warn_once(struct dns *d, int error)
 static void
 read_servers(struct dns *d)
 {
-	int r = d->has_channel && !has_resolv_conf(d) ? -ENOENT : reopen_channel(d);
+	int r = d->channels && !has_resolv_conf(d) ? -ENOENT : reopen_channels(d);
 
 	if (r < 0) {
 		warn_once(d, r);
@@ -536,7 +593,7 @@ on_look(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (servers || !d->has_channel)
+	if (servers || !d->channels)
 		read_servers(d);
 	else if (hosts)
 		d->changed(d->arg);
@@ -594,8 +651,8 @@ dns_free(struct dns *d)
 
 	if (!d)
 		return;
-	if (d->has_channel)
-		close_channel(d, d->channel);
+	if (d->channels)
+		close_channels(d->channels, CHANNEL_COUNT);
 	while ((s = LIST_FIRST(&d->sockets)))
 		socket_free(s);
 	free_queries(&d->asked);
@@ -630,7 +687,7 @@ dns_configure(struct dns *d, const struct resolver_conf *conf)
 	int64_t old_timeout_ns = d->timeout_ns;
 	int r;
 
-	if (d->has_channel && same_servers(d, conf) && d->timeout_ns == conf->timeout_ns)
+	if (d->channels && same_servers(d, conf) && d->timeout_ns == conf->timeout_ns)
 		return 0;
 	servers = calloc(conf->server_count + 1, sizeof(*servers));
 	if (!servers)
@@ -640,8 +697,8 @@ dns_configure(struct dns *d, const struct resolver_conf *conf)
 	d->servers = servers;
 	d->server_count = conf->server_count;
 	d->timeout_ns = conf->timeout_ns;
-	r = reopen_channel(d);
-	if (r == -ENOMEM || (r < 0 && d->has_channel)) {
+	r = reopen_channels(d);
+	if (r == -ENOMEM || (r < 0 && d->channels)) {
 		d->servers = old_servers;
 		d->server_count = old_count;
 		d->timeout_ns = old_timeout_ns;
@@ -674,7 +731,7 @@ dns_ask(struct dns *d, const char *host, int family, dns_callback *done, void *a
 	q->answer.ttl_s = DNS_TTL_NONE;
 	TAILQ_INSERT_TAIL(&d->asked, q, link);
 	d->pending++;
-	if (d->has_channel) {
+	if (d->channels) {
 		ask_channel(q);
 		set_timer(d);
 	} else {

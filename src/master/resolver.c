@@ -294,6 +294,16 @@ settle_negative(struct family *f, const struct family *other, int64_t now_ns)
 	settle(f, DNS_OK, now_ns + f->ttl_ns);
 }
 
+/* Whether the other family has to speak first. Addresses do not go for an answer of "nothing here"
+ * before the other was asked later than that, and has some: the whole name may have gone. */
+static bool
+waits_for_other(const struct family *f, const struct family *other)
+{
+	if (other->query)
+		return true;
+	return f->count > 0 && other->last == DNS_OK && other->asked_ns < f->asked_ns;
+}
+
 static int
 take_answer(struct family *f, const struct dns_answer *a, int64_t now_ns)
 {
@@ -334,6 +344,16 @@ refresh_family(struct family *f, int64_t now_ns)
 }
 
 static void
+on_negative(struct family *f, struct family *other, int64_t now_ns)
+{
+	f->waits = waits_for_other(f, other);
+	if (!f->waits)
+		settle_negative(f, other, now_ns);
+	else if (!other->query)
+		refresh_family(other, now_ns);
+}
+
+static void
 on_answer(void *arg, const struct dns_answer *a)
 {
 	struct family *f = arg;
@@ -345,19 +365,12 @@ on_answer(void *arg, const struct dns_answer *a)
 	f->last = a->kind;
 	if (a->kind == DNS_OK && take_answer(f, a, now_ns) < 0)
 		f->last = DNS_LOCAL;
-	if (is_negative(f->last)) {
-		/* Before addresses go for good, the other family says whether the name lives. */
-		f->waits = true;
-		if (f->count > 0 && !other->query && !other->waits &&
-			now_ns - other->asked_ns >= REFRESH_NS)
-			family_schedule(other, now_ns);
-		else if (!other->query)
-			settle_negative(f, other, now_ns);
-	} else if (f->last != DNS_OK) {
+	if (is_negative(f->last))
+		on_negative(f, other, now_ns);
+	else if (f->last != DNS_OK)
 		fail(f, f->last, now_ns);
-	}
 	if (other->waits)
-		settle_negative(other, f, now_ns);
+		on_negative(other, f, now_ns);
 	else if (f->last == DNS_OK && other->failures > 0)
 		refresh_family(other, now_ns); /* perhaps it is well again, too */
 	log_fault(n);

@@ -158,5 +158,17 @@ tests_unit_test_diag_http_SOURCES = tests/unit/test_diag_http.c
 tests_unit_test_diag_http_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_diag_http_LDADD = $(SCENE_LIBS) $(DIAG_LIBS) $(CHECK_LIBS)
 
+# Master: names, probes.
+UNIT_TESTS += tests/unit/test_prober
+tests_unit_test_prober_SOURCES = tests/unit/test_prober.c tests/support/loop.h
+tests_unit_test_prober_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_prober_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_resolver
+tests_unit_test_resolver_SOURCES = tests/unit/test_resolver.c tests/support/dnsd/client.c \
+	tests/support/dnsd/client.h tests/support/logged.h tests/support/loop.h
+tests_unit_test_resolver_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_resolver_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)

@@ -236,7 +236,7 @@ conn_accepted(struct conn *c, struct frontend *f, int fd)
 	c->end[CLIENT].fd = fd;
 	c->end[CLIENT].writable = true;
 	c->state = CONN_WAITING;
-	c->accepted_ns = clock_coarse_ns();
+	c->accepted_ns = clock_now_ns();
 	c->last_ns = c->accepted_ns;
 	c->draw = (uint32_t)rng_below(&w->rng, 1000000);
 	c->setup->wait_until_ns = c->accepted_ns + f->conf.wait_ns;
@@ -372,7 +372,7 @@ conn_close(struct conn *c, bool reset)
 		dial_abandon(c);
 	c->state = CONN_CLOSED;
 	conn_set_ending(c, ENDED_BY_IAIDO, ENDED_ERROR);
-	now_ns = clock_coarse_ns();
+	now_ns = clock_now_ns();
 	leave_lists(c);
 	relay_free_direction(w, &c->from[CLIENT]);
 	relay_free_direction(w, &c->from[BACKEND]);

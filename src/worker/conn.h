@@ -89,8 +89,8 @@ struct conn {
 	LIST_ENTRY(conn) cell_link;
 	struct wheel_entry wheel;
 
-	int64_t accepted_ns; /* coarse, as all below */
-	int64_t last_ns; /* last byte either way */
+	int64_t accepted_ns;
+	int64_t last_ns; /* last byte either way; coarse, as all below */
 	int64_t backend_last_ns; /* last byte from the backend */
 	int64_t tick_ns; /* next maintenance tick */
 	int64_t age_ns; /* when it is too old; INT64_MAX = never */

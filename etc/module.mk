@@ -13,3 +13,6 @@ CLEANFILES += etc/init.d/iaido
 etc/init.d/iaido: etc/init.d/iaido.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) etc/init.d && $(substitute) $(srcdir)/etc/init.d/iaido.in >$@.tmp && \
 		chmod +x $@.tmp && mv $@.tmp $@
+
+# The commented sample: beside the other documentation, never over somebody's own.
+dist_doc_DATA += etc/iaido.yaml

@@ -34,6 +34,11 @@ tests_unit_test_bootstrap_SOURCES = tests/unit/test_bootstrap.c
 tests_unit_test_bootstrap_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_bootstrap_LDADD = $(CONF_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_conf_docs
+tests_unit_test_conf_docs_SOURCES = tests/unit/test_conf_docs.c tests/unit/conf_case.h
+tests_unit_test_conf_docs_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_conf_docs_LDADD = $(CONF_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_options
 tests_unit_test_options_SOURCES = tests/unit/test_options.c src/options.c src/options.h
 tests_unit_test_options_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src

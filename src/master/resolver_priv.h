@@ -78,7 +78,13 @@ struct name *resolver_add(struct resolver *r, const char *host);
 /* Makes name->addrs of the families; true when the set differs from before. Without memory the set
  * stays, and false. */
 bool name_join_families(struct name *n);
-/* When the family is to be asked for again by its TTL, or its backoff. */
+/* When the family is to be asked for again: by its TTL, or its backoff. */
 void family_schedule(struct family *f, int64_t due_ns);
+/* As soon as is allowed; what is under way answers soon anyhow. */
+void family_refresh(struct family *f, int64_t now_ns);
+/* The dns_callback of a family's query. */
+void family_answered(void *arg, const struct dns_answer *a);
+/* To when the first family is due. */
+void resolver_set_timer(struct resolver *r);
 
 #endif

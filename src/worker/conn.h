@@ -35,6 +35,7 @@ struct endpoint {
 	bool closed_seen; /* the peer's FIN or reset has come: a short read tells nothing */
 	uint8_t nodelay; /* enum nodelay: set before anything could wait for it */
 	bool sent; /* bytes given to it since its acknowledgements were last looked at */
+	bool heard; /* bytes came from it since then */
 	bool failed; /* a send failed: nothing more goes to it */
 };
 

@@ -21,7 +21,7 @@
 #define IDLE_NS NSEC_PER_SEC
 #define LOOK_NS NSEC_PER_SEC
 /* A short read is not trusted for longer than this. */
-#define RECHECK_NS (50 * NSEC_PER_MSEC)
+#define RECHECK_NS (250 * NSEC_PER_MSEC)
 /* Unacknowledged for this long on a failed backend: reset. */
 #define FAILED_UNACKED_NS (5 * NSEC_PER_SEC)
 /* Window probes without an answer that say that a stalled reader is gone. */
@@ -253,6 +253,12 @@ unacknowledged_ns(struct conn *c, enum side side, int64_t now_ns)
 
 	if (!e->sent)
 		return 0;
+	/* A peer that spoke since the last look is alive; what it has not acknowledged by the time
+	 * it falls silent is asked for then. */
+	if (e->heard) {
+		e->heard = false;
+		return 0;
+	}
 	if (getsockopt(e->fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0)
 		return 0;
 	heard_ns = now_ns - (int64_t)info.tcpi_last_ack_recv * NSEC_PER_MSEC;
@@ -325,7 +331,7 @@ look_again(struct conn *c, int64_t now_ns)
 		if (c->state != CONN_RELAYING)
 			return;
 	}
-	if (first_quiet || now_ns - c->looked_ns >= LOOK_NS) {
+	if (now_ns - c->looked_ns >= LOOK_NS) {
 		if (!look_at_acknowledgements(c, now_ns))
 			return;
 	}

@@ -108,6 +108,7 @@ static void
 account(struct conn *c, enum side from, size_t n)
 {
 	c->bytes[from] += n;
+	c->end[from].heard = true;
 	c->last_ns = clock_coarse_ns();
 	if (from == CLIENT) {
 		SHARE_ADD(c->share->bytes_in, n);

@@ -215,11 +215,10 @@ static void
 keep_as_is(struct master *m, struct conf *conf)
 {
 	conf_free(conf);
-	if (!m->reload.ok) {
+	log_event(m->reload.ok ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO, "reload.same",
+		"the configuration file means what is in force");
+	if (!m->reload.ok)
 		succeed(m);
-		log_event(LOG_LEVEL_INFO, "reload.same",
-			"the configuration file means again what is in force");
-	}
 	finish(m);
 }
 

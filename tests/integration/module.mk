@@ -23,6 +23,11 @@ tests_integration_test_choose_SOURCES = tests/integration/test_choose.c
 tests_integration_test_choose_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_test_choose_LDADD = $(RUN_LIBS)
 
+integration_programs += tests/integration/test_reload
+tests_integration_test_reload_SOURCES = tests/integration/test_reload.c
+tests_integration_test_reload_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_test_reload_LDADD = $(RUN_LIBS)
+
 check_PROGRAMS += $(integration_programs)
 dist_check_SCRIPTS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS) $(integration_programs)

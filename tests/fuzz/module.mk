@@ -15,6 +15,11 @@ tests_fuzz_fuzz_msg_SOURCES = tests/fuzz/fuzz_msg.c tests/fuzz/replay.c
 tests_fuzz_fuzz_msg_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"msg"'
 tests_fuzz_fuzz_msg_LDADD = $(IPC_LIBS)
 
+FUZZ_TESTS += tests/fuzz/fuzz_conf
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c tests/fuzz/replay.c
+tests_fuzz_fuzz_conf_CPPFLAGS = $(FUZZ_CPPFLAGS) -DFUZZ_CORPUS='"conf"'
+tests_fuzz_fuzz_conf_LDADD = $(CONF_LIBS)
+
 check_PROGRAMS += $(FUZZ_TESTS)
 TESTS += $(FUZZ_TESTS)
 EXTRA_DIST += tests/fuzz/corpus

@@ -22,3 +22,18 @@ contrib/systemd/iaido.service: contrib/systemd/iaido.service.in Makefile
 
 logrotatedir = $(sysconfdir)/logrotate.d
 dist_logrotate_DATA = contrib/logrotate/iaido
+
+# Completion where both shells look for it.
+bashcompletiondir = $(datadir)/bash-completion/completions
+zshcompletiondir = $(datadir)/zsh/site-functions
+dist_zshcompletion_DATA = contrib/completion/_iaido
+EXTRA_DIST += contrib/completion/iaido.bash
+
+# bash-completion wants the command's own name.
+install-data-local:
+	$(MKDIR_P) '$(DESTDIR)$(bashcompletiondir)'
+	$(INSTALL_DATA) '$(srcdir)/contrib/completion/iaido.bash' \
+		'$(DESTDIR)$(bashcompletiondir)/iaido'
+
+uninstall-local:
+	rm -f '$(DESTDIR)$(bashcompletiondir)/iaido'

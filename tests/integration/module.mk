@@ -3,6 +3,7 @@
 # its name, its source, its flags, what it links (tests/support/run.h starts an iaido for it).
 INTEGRATION_TESTS =
 INTEGRATION_TESTS += tests/integration/test_command_line.sh
+INTEGRATION_TESTS += tests/integration/test_completion.sh
 INTEGRATION_TESTS += tests/integration/wan_stage.sh
 INTEGRATION_TESTS += tests/integration/wan_hedge.sh
 INTEGRATION_TESTS += tests/integration/wan_hung.sh

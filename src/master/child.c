@@ -159,6 +159,7 @@ child_run(struct master *m, struct worker *w, int chan_fd, const struct listener
 	forget_siblings(m, w);
 	child_close_others(keep, start.listener_count + 4);
 	free(keep);
+	daemon_leave_terminal(&m->daemon, log_descriptor() == STDERR_FILENO);
 	set_signals();
 	offer_to_oom_killer();
 	if (privileges_drop_all() < 0)

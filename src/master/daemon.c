@@ -62,7 +62,7 @@ become_null(int fd, int null_fd)
 }
 
 void
-daemon_ready(struct daemon *d, bool keep_stderr)
+daemon_leave_terminal(const struct daemon *d, bool keep_stderr)
 {
 	struct stat st;
 	int null_fd;
@@ -76,6 +76,14 @@ daemon_ready(struct daemon *d, bool keep_stderr)
 		become_null(STDERR_FILENO, null_fd);
 	if (null_fd >= 0)
 		close(null_fd);
+}
+
+void
+daemon_ready(struct daemon *d, bool keep_stderr)
+{
+	if (!d->detached)
+		return;
+	daemon_leave_terminal(d, keep_stderr);
 	if (d->status_fd >= 0) {
 		ssize_t n = write(d->status_fd, "", 1);
 

@@ -17,8 +17,11 @@ struct daemon {
  * root directory. */
 int daemon_detach(struct daemon *d) MUST_CHECK;
 
-/* Lets the parent go; standard input, output and error become /dev/null, but for a standard error
- * that is a file when keep_stderr. */
+/* Once detached: standard input, output and error become /dev/null, but for a standard error that
+ * is a file when keep_stderr. A worker does so at birth: whoever reads the starter's pipe to its end
+ * would wait for it otherwise. */
+void daemon_leave_terminal(const struct daemon *d, bool keep_stderr);
+/* The same for the master; and lets the parent go. */
 void daemon_ready(struct daemon *d, bool keep_stderr);
 
 #endif

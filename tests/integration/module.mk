@@ -29,6 +29,11 @@ tests_integration_test_reload_SOURCES = tests/integration/test_reload.c
 tests_integration_test_reload_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_test_reload_LDADD = $(RUN_LIBS)
 
+integration_programs += tests/integration/test_workers
+tests_integration_test_workers_SOURCES = tests/integration/test_workers.c
+tests_integration_test_workers_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_test_workers_LDADD = $(RUN_LIBS)
+
 check_PROGRAMS += $(integration_programs)
 dist_check_SCRIPTS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS) $(integration_programs)

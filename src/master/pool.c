@@ -42,6 +42,7 @@ pool_new(struct pools *p, uint32_t id)
 	pool->pools = p;
 	pool->id = id;
 	TAILQ_INIT(&pool->backends);
+	TAILQ_INIT(&pool->departed);
 	TAILQ_FOREACH(after, &p->list, link)
 		if (after->id > id)
 			break;
@@ -59,6 +60,7 @@ pool_free(struct pool *pool)
 
 	while ((b = TAILQ_FIRST(&pool->backends)))
 		backend_free(b);
+	pool_forget_departed(pool, NEVER_NS);
 	TAILQ_REMOVE(&pool->pools->list, pool, link);
 	pool_settings_free(pool->settings);
 	pool_settings_free(pool->next);
@@ -203,7 +205,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	pools_take_shares(p);
 	pools_sweep_failures(p, clock_now_ns());
-	pools_sweep(p);
+	pools_sweep(p, clock_now_ns());
 	find_backends(p);
 }
 

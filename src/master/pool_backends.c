@@ -154,13 +154,7 @@ backend_free(struct backend *b)
 	struct pool *pool = b->pool;
 	struct pools *p = pool->pools;
 	struct backend **at = &p->buckets[bucket_of(pool->id, &b->addr)];
-	struct cell_totals totals;
 
-	if (!p->is_closing) {
-		backend_totals(b, &totals);
-		pool->gone_bytes_in += totals.bytes_in;
-		pool->gone_bytes_out += totals.bytes_out;
-	}
 	if (b->probe)
 		probe_cancel(b->probe);
 	wheel_clear(&p->wheel, &b->due);
@@ -250,13 +244,22 @@ backend_begin(struct backend *b, int64_t now_ns)
 
 /* Finding them */
 
+static bool
+is_literal(const char *host)
+{
+	struct addr a;
+
+	return addr_parse(host, 0, &a) == 0;
+}
+
 static void
-warn_of_tiers(struct backend *b, uint32_t tier)
+warn_of_tiers(struct backend *b, uint32_t tier, const char *host)
 {
 	char text[ADDR_TEXT_MAX];
 
 	b->is_double = true;
-	if (!b->was_warned)
+	/* Of two literals the configuration's own check has told. */
+	if (!b->was_warned && !(is_literal(b->host) && is_literal(host)))
 		log_event(LOG_LEVEL_WARN, "backend.twice",
 			"an address stands in several tiers: it counts in the nearest",
 			LOG_STR("frontend", pool_title(b->pool)),
@@ -282,7 +285,7 @@ static void
 see_backend(struct backend *b, uint32_t tier, bool disabled, const char *host)
 {
 	if (b->seen && b->tier != tier) {
-		warn_of_tiers(b, tier);
+		warn_of_tiers(b, tier, host);
 		return;
 	}
 	if (!b->seen) {
@@ -332,10 +335,7 @@ see_targets(struct pool *pool)
 static enum backend_use
 find_absence(const struct backend *b)
 {
-	struct addr literal;
-
-	if (addr_parse(b->host, 0, &literal) == 0 ||
-		!pool_names_host(b->pool, b->host, addr_port(&b->addr)))
+	if (is_literal(b->host) || !pool_names_host(b->pool, b->host, addr_port(&b->addr)))
 		return BACKEND_REMOVED;
 	return BACKEND_GONE;
 }

@@ -77,6 +77,23 @@ struct backend {
 
 TAILQ_HEAD(backend_list, backend);
 
+/* One that is no more: its counters are told for a while yet. */
+struct departed {
+	TAILQ_ENTRY(departed) link;
+	struct addr addr;
+	char *host;
+	uint32_t rank;
+	uint16_t tier;
+	struct cell_totals totals;
+	uint64_t probes_ok;
+	uint64_t probes_failed;
+	int last_error;
+	int64_t changed_wall_ns;
+	int64_t until_ns;
+};
+
+TAILQ_HEAD(departed_list, departed);
+
 /* What the configuration says of one frontend, copied: a removed frontend outlives its file. */
 struct pool_settings {
 	char *title; /* the bind address as configured, for the log */
@@ -103,6 +120,8 @@ struct pool {
 	size_t left_out; /* addresses for which there was no cell or no memory */
 	struct backend_list backends;
 	size_t backend_count;
+	struct departed_list departed; /* oldest first */
+	size_t departed_count;
 	struct promote_state *promote;
 	bool was_promoting;
 	enum table_stand stand; /* of the frontend itself */
@@ -186,11 +205,17 @@ bool backend_drains(const struct backend *b);
 /* One that left DNS has been absent for long enough. */
 void backend_end_absence(struct backend *b);
 
+/* pool_departed.c */
+/* Remembers what one counted that is about to be freed. */
+void pool_note_departed(struct backend *b, int64_t now_ns);
+/* Forgets those whose time is over, or all (NEVER_NS). */
+void pool_forget_departed(struct pool *pool, int64_t now_ns);
+
 /* pool_sweep.c */
 void backend_set_stand(struct backend *b, enum table_stand stand);
 void pool_set_stand(struct pool *pool, enum table_stand stand);
 /* Gives up what nobody uses any more. */
-void pools_sweep(struct pools *p);
+void pools_sweep(struct pools *p, int64_t now_ns);
 
 /* pool_health.c */
 /* It is new, or its use or its settings have changed: probes begin or end. */

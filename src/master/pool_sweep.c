@@ -54,7 +54,7 @@ may_go(const struct backend *b)
 
 /* Returns whether a new table is wanted. */
 static bool
-sweep_backend(struct backend *b, uint64_t applied)
+sweep_backend(struct backend *b, uint64_t applied, int64_t now_ns)
 {
 	if (!may_go(b) || backend_active(b) > 0 || !is_applied(b->stand_table, applied))
 		return false;
@@ -64,6 +64,7 @@ sweep_backend(struct backend *b, uint64_t applied)
 	}
 	if (b->stand == STAND_LEFT_OUT) {
 		b->pool->is_dirty = b->pool->is_dirty || b->pool->left_out > 0;
+		pool_note_departed(b, now_ns);
 		backend_free(b);
 	}
 	return false;
@@ -88,7 +89,7 @@ sweep_pool(struct pool *pool, uint64_t applied)
 }
 
 void
-pools_sweep(struct pools *p)
+pools_sweep(struct pools *p, int64_t now_ns)
 {
 	uint64_t applied = p->owner.applied(p->owner.arg);
 	struct pool *pool, *next_pool;
@@ -100,8 +101,9 @@ pools_sweep(struct pools *p)
 		next_pool = TAILQ_NEXT(pool, link);
 		for (b = TAILQ_FIRST(&pool->backends); b; b = next) {
 			next = TAILQ_NEXT(b, link);
-			changed = sweep_backend(b, applied) || changed;
+			changed = sweep_backend(b, applied, now_ns) || changed;
 		}
+		pool_forget_departed(pool, now_ns);
 		changed = sweep_pool(pool, applied) || changed;
 	}
 	if (changed)

@@ -169,6 +169,12 @@ tests_unit_test_prober_SOURCES = tests/unit/test_prober.c tests/support/loop.h
 tests_unit_test_prober_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
 tests_unit_test_prober_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_pool
+tests_unit_test_pool_SOURCES = tests/unit/test_pool.c tests/support/dnsd/client.c \
+	tests/support/dnsd/client.h tests/support/logged.h tests/support/loop.h
+tests_unit_test_pool_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_pool_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_dns_hosts
 tests_unit_test_dns_hosts_SOURCES = tests/unit/test_dns_hosts.c
 tests_unit_test_dns_hosts_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src

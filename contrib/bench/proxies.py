@@ -8,9 +8,11 @@ import resource
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import time
 
+ANSWER, REQUEST_BYTES = 1, 64       # of bench.h
 START_DEADLINE_S = 20
 STOP_DEADLINE_S = 5
 
@@ -23,6 +25,18 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def ask_once(port):
+    """One whole request through the proxy: who answers has its workers running."""
+    with socket.create_connection(("127.0.0.1", port), 1) as client:
+        client.sendall(struct.pack("=QQ", ANSWER, REQUEST_BYTES).ljust(REQUEST_BYTES, b"\0"))
+        left = REQUEST_BYTES
+        while left > 0:
+            got = len(client.recv(left))
+            if got == 0:
+                raise ConnectionError("closed before the answer")
+            left -= got
 
 
 def find_program(name):
@@ -92,7 +106,7 @@ class Proxy:
         deadline = time.monotonic() + START_DEADLINE_S
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                ask_once(self.port)
                 return
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:

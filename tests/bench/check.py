@@ -20,7 +20,7 @@ import proxies  # noqa: E402 pylint: disable=wrong-import-position
 # What the name in the budgets stands for: kind of load, connections, bytes of the answer.
 CASES = {
     "answer_64B_1": ("answer", 1, 64),
-    "answer_64B_64": ("answer", 64, 64),
+    "answer_64B_16": ("answer", 16, 64),
     "answer_64KiB_16": ("answer", 16, 65536),
     "close_1": ("close", 1, 64),
     "close_16": ("close", 16, 64),

@@ -18,3 +18,13 @@ bench: tests/bench/pick
 	./tests/bench/pick
 
 .PHONY: bench
+
+# Instructions and system calls per request against the budgets: the same on any machine.
+BENCH_TOOLS = contrib/bench/load contrib/bench/backend
+EXTRA_DIST += tests/bench/check.py tests/bench/budgets
+
+bench-check: iaido$(EXEEXT) $(BENCH_TOOLS)
+	python3 -B '$(srcdir)/tests/bench/check.py' --iaido '$(abs_top_builddir)/iaido' \
+		--tools '$(abs_top_builddir)/contrib/bench' --budgets '$(srcdir)/tests/bench/budgets'
+
+.PHONY: bench-check

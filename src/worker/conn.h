@@ -37,6 +37,7 @@ struct endpoint {
 	bool sent; /* bytes given to it since its acknowledgements were last looked at */
 	bool heard; /* bytes came from it since then */
 	bool failed; /* a send failed: nothing more goes to it */
+	bool urgent_inline; /* urgent data comes in the stream */
 };
 
 /* From one endpoint to the other. Bytes that the receiver did not take yet are in the chunk or in

@@ -94,6 +94,8 @@ struct worker {
 
 /* Puts the loop's timer at the wheel's next tick where that is earlier than it stands. */
 void worker_arm_wheel(struct worker *w, int64_t due_ns);
+/* Lets those in the ready queue go on, after a look at all other events. */
+void worker_wake_ready(struct worker *w);
 /* Ends the loop once it is draining and its last connection has gone. */
 void worker_check_drained(struct worker *w);
 /* The nanoseconds as what event_add() takes. */

@@ -19,8 +19,10 @@
 #include "worker/maintain.h"
 #include "worker/pipe.h"
 
-/* Reads of one direction before the others have their turn. */
+/* Copies of one direction before the others have their turn; a splice, which moves up to a whole
+ * pipe, counts for several. */
 #define TURNS_A_PASS 16
+#define TURNS_A_SPLICE 4
 /* A splice that brings less than this would have been cheaper as a copy; so many of them running
  * and the direction copies again. */
 #define SMALL_SPLICE 16384
@@ -217,8 +219,10 @@ empty_pipe_by_copy(struct conn *c, struct direction *d, struct endpoint *to)
 	do {
 		n = read(d->pipe->read_fd, c->worker->copy_buffer, COPY_BUFFER_SIZE);
 	} while (n < 0 && errno == EINTR);
-	if (n <= 0)
+	if (n <= 0) {
+		errno = EIO;
 		return STEP_RECEIVER_FAILED;
+	}
 	d->pipe->bytes -= (size_t)n;
 	return send_or_keep(c, d, to, (size_t)n);
 }
@@ -247,7 +251,10 @@ deliver_pipe(struct conn *c, struct direction *d, struct endpoint *to)
 			return STEP_BLOCKED;
 		} else if (n < 0 && splice_refused(errno)) {
 			d->never_splice = true;
-		} else if (n == 0 || errno != EINTR) {
+		} else if (n == 0) {
+			errno = EIO;
+			return STEP_RECEIVER_FAILED;
+		} else if (errno != EINTR) {
 			return STEP_RECEIVER_FAILED;
 		}
 	}
@@ -356,11 +363,28 @@ pass_end(struct conn *c, enum side from)
 	if (c->first_ended > BACKEND)
 		c->first_ended = from;
 	if (!c->from[other_side(from)].ended) {
+		/* The half-closed time runs from the FIN on, however long it was quiet before. */
+		c->last_ns = clock_coarse_ns();
 		if (shutdown(c->end[other_side(from)].fd, SHUT_WR) < 0)
 			return STEP_RECEIVER_FAILED;
-		maintain_schedule(c, clock_coarse_ns());
+		maintain_schedule(c, c->last_ns);
 	}
 	return STEP_PASSED;
+}
+
+/* A read ends before an urgent byte, and the next one drops it unless told otherwise: told before the
+ * second read, so that one question with one answer does not pay for it. */
+static void
+take_urgent_inline(struct conn *c, enum side from)
+{
+	static const int on = 1;
+	struct endpoint *src = &c->end[from];
+
+	if (LIKELY(src->urgent_inline) || c->bytes[from] == 0 || src->closed_seen)
+		return;
+	/* A socket that cannot take it is found broken by the read that follows. */
+	(void)setsockopt(src->fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+	src->urgent_inline = true;
 }
 
 /* Moves what it can from that side to the other, within a budget. */
@@ -374,12 +398,13 @@ move(struct conn *c, enum side from)
 
 	if (dst->failed)
 		return STEP_QUIET;
-	for (turns = 0; turns < TURNS_A_PASS; turns++) {
+	for (turns = 0; turns < TURNS_A_PASS; turns += d->splicing ? TURNS_A_SPLICE : 1) {
 		step = deliver(c, d, dst);
 		if (step != STEP_DONE)
 			return step;
 		if (d->ended || !src->readable)
 			break;
+		take_urgent_inline(c, from);
 		step = d->splicing ? read_splice(c, from) : read_copy(c, from);
 		if (step != STEP_DONE)
 			return step;
@@ -390,7 +415,9 @@ move(struct conn *c, enum side from)
 		pipe_give(c->worker, d->pipe);
 		d->pipe = NULL;
 	}
-	return d->ended ? pass_end(c, from) : STEP_QUIET;
+	/* A send that met the reset has used up its error: the read after it says 0, which is no FIN,
+	 * and must not be passed on as one. */
+	return d->ended && !src->failed ? pass_end(c, from) : STEP_QUIET;
 }
 
 static enum ended_reason
@@ -443,6 +470,25 @@ relay_resetting(struct conn *c, bool last)
 	worker_arm_wheel(c->worker, c->wheel.due_ns);
 }
 
+/* Errors of a send that say that the peer is gone. Any other leaves a socket that lives on, and bytes
+ * that are lost: only a reset of both sides tells the truth then. */
+static bool
+is_peers(int error)
+{
+	switch (error) {
+	case EPIPE:
+	case ECONNRESET:
+	case ECONNABORTED:
+	case ENOTCONN:
+	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Deals with how one direction's turn went. Returns false once the connection is past relaying. */
 static bool
 after_move(struct conn *c, enum side from, enum step step)
@@ -455,7 +501,7 @@ after_move(struct conn *c, enum side from, enum step step)
 		sender_failed(c, from, error);
 		return false;
 	case STEP_RECEIVER_FAILED:
-		if (error == ENOMEM) {
+		if (!is_peers(error)) {
 			conn_set_ending(c, ENDED_BY_IAIDO, ENDED_ERROR);
 			conn_close(c, true);
 			return false;
@@ -469,7 +515,7 @@ after_move(struct conn *c, enum side from, enum step step)
 		if (!c->in_ready) {
 			c->in_ready = true;
 			TAILQ_INSERT_TAIL(&c->worker->ready, c, turn_link);
-			event_active(&c->worker->ready_event, EV_TIMEOUT, 1);
+			worker_wake_ready(c->worker);
 		}
 		return true;
 	default:

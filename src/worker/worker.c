@@ -61,6 +61,17 @@ worker_arm_wheel(struct worker *w, int64_t due_ns)
 	event_add(&w->wheel_event, &tv);
 }
 
+void
+worker_wake_ready(struct worker *w)
+{
+	static const struct timeval at_once = { 0, 0 };
+
+	/* Not event_active(): what is made active in a pass of the loop runs in the same pass, so
+	 * that two directions which never run dry would keep it from everything else. */
+	if (!evtimer_pending(&w->ready_event, NULL))
+		event_add(&w->ready_event, &at_once);
+}
+
 static void
 leave(struct worker *w, int status)
 {

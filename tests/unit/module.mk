@@ -186,5 +186,10 @@ tests_unit_test_resolver_SOURCES = tests/unit/test_resolver.c tests/support/dnsd
 tests_unit_test_resolver_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
 tests_unit_test_resolver_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_relay_faults
+tests_unit_test_relay_faults_SOURCES = tests/unit/test_relay_faults.c
+tests_unit_test_relay_faults_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_relay_faults_LDADD = tests/support/libstage.a $(WORKER_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)

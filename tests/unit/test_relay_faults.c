@@ -1,0 +1,186 @@
+/* What has gone wrong in a relay before: an end that is no FIN, a half-close after a long silence,
+ * urgent data, streams that keep a worker from everything else. One real worker on a stage. */
+#define _GNU_SOURCE
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "iaido/clock.h"
+#include "stage.h"
+#include "unit.h"
+
+static struct stage stage;
+
+/* A client and its backend, connected by the worker. */
+static void
+connect_pair(int *client, int *backend)
+{
+	char byte = 0;
+
+	*client = stage_connect(&stage);
+	ck_assert_int_eq(send(*client, "q", 1, 0), 1);
+	*backend = stage_accept(&stage, 0);
+	ck_assert_int_eq(recv(*backend, &byte, 1, 0), 1);
+}
+
+static void
+close_with_reset(int fd)
+{
+	static const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
+
+	ck_assert_int_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once)), 0);
+	close(fd);
+}
+
+/* The worker sees all of what happens until it goes on, in one pass of its loop. */
+static void
+hold_worker(void)
+{
+	int status;
+
+	ck_assert_int_eq(kill(stage.pid, SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(stage.pid, &status, WUNTRACED), stage.pid);
+	ck_assert(WIFSTOPPED(status));
+}
+
+START_TEST(a_reset_met_by_a_send_is_not_passed_on_as_a_fin)
+{
+	stage_open(&stage, 1);
+	for (int round = 0; round < 10; round++) {
+		char bytes[64];
+		int client, backend;
+
+		connect_pair(&client, &backend);
+		hold_worker();
+		ck_assert_int_eq(send(backend, "partial", 7, 0), 7);
+		close_with_reset(backend);
+		ck_assert_int_eq(send(client, "more", 4, 0), 4);
+		ck_assert_int_eq(kill(stage.pid, SIGCONT), 0);
+		ck_assert_int_eq(recv(client, bytes, 7, MSG_WAITALL), 7);
+		ck_assert_int_eq(recv(client, bytes, sizeof(bytes), 0), -1);
+		ck_assert_int_eq(errno, ECONNRESET);
+		close(client);
+	}
+	stage_wait_ended(&stage, ENDED_BY_BACKEND, ENDED_RESET, 10);
+	stage_close(&stage);
+}
+END_TEST
+
+START_TEST(the_half_closed_time_begins_with_the_fin)
+{
+	int client, backend;
+	struct pollfd none;
+	char bytes[8];
+
+	stage_open(&stage, 1);
+	stage.frontend.half_close_ns = 2 * NSEC_PER_SEC;
+	stage_push(&stage);
+	connect_pair(&client, &backend);
+	/* Longer without a byte than it may be half-closed: nothing is to be seen meanwhile. */
+	none = (struct pollfd){ .fd = backend, .events = POLLIN };
+	ck_assert_int_eq(poll(&none, 1, 2500), 0);
+	ck_assert_int_eq(shutdown(client, SHUT_WR), 0);
+	ck_assert_int_eq(recv(backend, bytes, sizeof(bytes), 0), 0);
+	ck_assert_int_eq(send(backend, "answer", 6, 0), 6);
+	ck_assert_int_eq(recv(client, bytes, 6, MSG_WAITALL), 6);
+	/* And then it ends. */
+	ck_assert_int_le(recv(client, bytes, sizeof(bytes), 0), 0);
+	stage_wait_ended(&stage, ENDED_BY_IAIDO, ENDED_HALF_CLOSED, 1);
+	close(client);
+	close(backend);
+	stage_close(&stage);
+}
+END_TEST
+
+static void
+check_urgent(int from, int to)
+{
+	static const int on = 1;
+	char bytes[16] = { 0 };
+
+	ck_assert_int_eq(setsockopt(to, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)), 0);
+	ck_assert_int_eq(send(from, "ab", 2, 0), 2);
+	ck_assert_int_eq(recv(to, bytes, 2, MSG_WAITALL), 2);
+	ck_assert_int_eq(send(from, "cd", 2, 0), 2);
+	ck_assert_int_eq(send(from, "U", 1, MSG_OOB), 1);
+	ck_assert_int_eq(send(from, "ef", 2, 0), 2);
+	ck_assert_int_eq(recv(to, bytes, 5, MSG_WAITALL), 5);
+	ck_assert_str_eq(bytes, "cdUef");
+}
+
+START_TEST(urgent_data_is_delivered_in_the_stream_both_ways)
+{
+	int client, backend;
+
+	stage_open(&stage, 1);
+	connect_pair(&client, &backend);
+	check_urgent(client, backend);
+	check_urgent(backend, client);
+	close(client);
+	close(backend);
+	stage_close(&stage);
+}
+END_TEST
+
+/* Children that pump bytes in at one end and out at the other as fast as they can. */
+static void
+start_pump(int fd, bool writes, pid_t *pid)
+{
+	static char bytes[1 << 18];
+	struct timeval never = { 0 };
+
+	*pid = fork();
+	ck_assert_int_ge(*pid, 0);
+	if (*pid > 0)
+		return;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never));
+	while ((writes ? send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL)
+		       : recv(fd, bytes, sizeof(bytes), 0)) > 0)
+		;
+	_exit(0);
+}
+
+#define STREAMS 4
+
+START_TEST(streams_that_never_run_dry_let_others_have_their_turn)
+{
+	int client, backend, fds[2 * STREAMS];
+	pid_t pids[2 * STREAMS];
+	char byte = 0;
+
+	stage_open(&stage, 1);
+	connect_pair(&client, &backend);
+	for (int i = 0; i < 2 * STREAMS; i += 2) {
+		connect_pair(&fds[i], &fds[i + 1]);
+		start_pump(fds[i], false, &pids[i]);
+		start_pump(fds[i + 1], true, &pids[i + 1]);
+	}
+	/* Each of them is a whole round trip; before, one could take as long as the streams. */
+	for (int i = 0; i < 50; i++) {
+		ck_assert_int_eq(send(client, "p", 1, 0), 1);
+		ck_assert_int_eq(recv(backend, &byte, 1, 0), 1);
+		ck_assert_int_eq(send(backend, "p", 1, 0), 1);
+		ck_assert_int_eq(recv(client, &byte, 1, 0), 1);
+	}
+	for (int i = 0; i < 2 * STREAMS; i++) {
+		kill(pids[i], SIGKILL);
+		waitpid(pids[i], NULL, 0);
+		close(fds[i]);
+	}
+	close(client);
+	close(backend);
+	stage_close(&stage);
+}
+END_TEST
+
+UNIT_MAIN("relay_faults", a_reset_met_by_a_send_is_not_passed_on_as_a_fin,
+	the_half_closed_time_begins_with_the_fin, urgent_data_is_delivered_in_the_stream_both_ways,
+	streams_that_never_run_dry_let_others_have_their_turn)

@@ -39,6 +39,11 @@ tests_integration_test_shutdown_SOURCES = tests/integration/test_shutdown.c
 tests_integration_test_shutdown_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_test_shutdown_LDADD = $(RUN_LIBS)
 
+integration_programs += tests/integration/test_daemon
+tests_integration_test_daemon_SOURCES = tests/integration/test_daemon.c
+tests_integration_test_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_test_daemon_LDADD = $(RUN_LIBS)
+
 check_PROGRAMS += $(integration_programs)
 dist_check_SCRIPTS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS) $(integration_programs)

@@ -15,7 +15,7 @@
 		size_t i; \
 		int failed; \
 \
-		tcase_set_timeout(tcase, 60); \
+		tcase_set_timeout(tcase, 180); \
 		for (i = 0; i < sizeof(unit_tests) / sizeof(unit_tests[0]); i++) \
 			tcase_add_test(tcase, unit_tests[i]); \
 		suite_add_tcase(suite, tcase); \

@@ -3,7 +3,7 @@ noinst_PROGRAMS += contrib/demo/demo-backend
 contrib_demo_demo_backend_SOURCES = contrib/demo/demo-backend.c
 contrib_demo_demo_backend_LDADD = $(EVENT_EXTRA_LIBS) $(EVENT_CORE_LIBS)
 
-EXTRA_DIST += contrib/check contrib/quickstart contrib/demo/regions contrib/lint contrib/cppcheck.suppress \
+EXTRA_DIST += contrib/check contrib/quickstart contrib/demo/regions contrib/lint contrib/cppcheck.cfg contrib/cppcheck.suppress \
 	contrib/lib/setup.sh
 
 include contrib/bench/module.mk

@@ -4,6 +4,7 @@
 
 #include "tree.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -202,6 +203,7 @@ add_to_parent(struct builder *b, const struct node *node)
 {
 	struct node *parent = b->depth > 0 ? b->open[b->depth - 1].node : NULL;
 
+	assert(node);
 	if (!parent)
 		return;
 	parent->weight += node->weight;
@@ -413,6 +415,7 @@ tree_parse(const void *data, size_t len, struct tree **out, struct tree_error *e
 	if (r < 0)
 		return r;
 	b.tree = calloc(1, sizeof(*b.tree));
+	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
 	b.anchors = calloc(ANCHOR_BUCKETS, sizeof(*b.anchors));
 	if (!b.tree || !b.anchors || !yaml_parser_initialize(&parser)) {
 		r = -ENOMEM;

@@ -90,7 +90,7 @@ take_body(const struct text *all, struct text *body)
 		return -EPROTO;
 	text_reset(body);
 	text_add_bytes(body, end + 4, len);
-	return body->bad ? -ENOMEM : atoi(all->data + 9);
+	return body->bad ? -ENOMEM : (int)strtol(all->data + 9, NULL, 10);
 }
 
 int

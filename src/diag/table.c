@@ -143,8 +143,10 @@ short_number(uint64_t v, char buf[16])
 		(void)snprintf(buf, 16, "%u", (unsigned)v);
 		return buf;
 	}
-	for (; d >= 999.5 && units[unit + 1]; unit++)
+	do {
 		d /= 1000;
+		unit++;
+	} while (d >= 999.5 && units[unit + 1]);
 	(void)snprintf(buf, 16, d < 99.95 ? "%.1f%c" : "%.0f%c", d, units[unit]);
 	return buf;
 }

@@ -64,7 +64,7 @@ resolve_name(const char *host, uint16_t port, struct addr *out)
 	struct addrinfo *list, *ai, *best;
 	int r;
 
-	if (getaddrinfo(host, NULL, &hints, &list) != 0)
+	if (getaddrinfo(host, NULL, &hints, &list) != 0 || !list)
 		return -EADDRNOTAVAIL;
 	for (best = ai = list; ai; ai = ai->ai_next) {
 		if (ai->ai_family == AF_INET) {

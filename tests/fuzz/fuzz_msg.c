@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "config.h"
 
+#include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,14 +27,17 @@ send_frame(int to, const uint8_t *data, size_t len, unsigned fd_count)
 	int fds[3] = { STDIN_FILENO, STDIN_FILENO, STDIN_FILENO };
 	struct iovec part = { (void *)(uintptr_t)data, len };
 	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct cmsghdr *head;
 
 	if (fd_count > 0) {
 		m.msg_control = control.data;
 		m.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
-		CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), fds, fd_count * sizeof(int));
+		head = CMSG_FIRSTHDR(&m);
+		assert(head);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		memcpy(CMSG_DATA(head), fds, fd_count * sizeof(int));
 	}
 	(void)sendmsg(to, &m, MSG_DONTWAIT);
 }

@@ -4,6 +4,7 @@
 
 #include "iaido/chan.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -43,14 +44,17 @@ send_raw(const void *data, size_t len, const int *send_fds, size_t count)
 	} control = { 0 };
 	struct iovec part = { (void *)(uintptr_t)data, len };
 	struct msghdr m = { .msg_iov = &part, .msg_iovlen = 1 };
+	struct cmsghdr *head;
 
 	if (count > 0) {
 		m.msg_control = control.data;
 		m.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		CMSG_FIRSTHDR(&m)->cmsg_level = SOL_SOCKET;
-		CMSG_FIRSTHDR(&m)->cmsg_type = SCM_RIGHTS;
-		CMSG_FIRSTHDR(&m)->cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&m)), send_fds, count * sizeof(int));
+		head = CMSG_FIRSTHDR(&m);
+		assert(head);
+		head->cmsg_level = SOL_SOCKET;
+		head->cmsg_type = SCM_RIGHTS;
+		head->cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(head), send_fds, count * sizeof(int));
 	}
 	ck_assert_int_eq(sendmsg(fds[0], &m, 0), (ssize_t)len);
 }

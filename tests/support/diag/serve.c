@@ -72,7 +72,7 @@ serve_start(void (*fill)(struct snapshot *s))
 	struct diag_source source = { take_snapshot, current_conf, s };
 	static const char yaml[] = "gracePeriod: 7s\nfrontends: []\n";
 	struct conf_report report = { 0 };
-	struct sockaddr_in in;
+	struct sockaddr_in in = { 0 };
 	socklen_t len = sizeof(in);
 	int fd = diag_listen("127.0.0.1:0");
 

@@ -232,8 +232,19 @@ def measure_scale(options, directory):
     systems = [proxies.Iaido, scale.ManyWorkers]
     workloads = [w for w in WORKLOADS if w.name in ("rr 64 B, 64 conns", "rr 64 B, 1,024 conns")]
     options.placements = ["free"] + options.placements
-    return {"about": describe(options, systems), "start_ms": scale.measure_start(options, directory),
-            "samples": measure_side_by_side(options, systems, workloads, directory)}
+    result = {"about": describe(options, systems),
+              "start_ms": scale.measure_start(options, directory)}
+    backend = Backend(options, directory, 1)
+
+    def relay(port, seconds):
+        return subprocess.Popen([os.path.join(options.tools, "load"), "-k", "answer", "-n", "64",
+                                 "-p", str(port), "-t", str(seconds)], stdout=subprocess.DEVNULL)
+    try:
+        result["table_ms"] = scale.measure_table(options, directory, backend.ports[0], relay)
+    finally:
+        backend.stop()
+    result["samples"] = measure_side_by_side(options, systems, workloads, directory)
+    return result
 
 
 def write_result(options, result):

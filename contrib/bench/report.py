@@ -146,8 +146,8 @@ def latency_tables(view):
 def describe(result):
     about = result["about"]
     errors = sum(sample["errors"] for s in result["samples"] for sample in s["rounds"])
-    versions = [f"- {LABELS.get(name, name)}: {version}"
-                for name, version in about["versions"].items() if version]
+    versions = [f"- {LABELS[name]}: {version}"
+                for name, version in about["versions"].items() if version and name in LABELS]
     return "\n".join([
         f"{about['date']}: {about['processor']}, {about['cores']} cores, {about['kernel']}, "
         f"{about['network']}; load average before: {about['load_before']:.2f}. "

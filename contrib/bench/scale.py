@@ -1,6 +1,7 @@
 """contrib/bench/run --scale: what grows, and how fast, with workers, connections and backends."""
 import json
 import os
+import re
 import select
 import signal
 import subprocess
@@ -13,9 +14,15 @@ from workloads import WORKLOADS
 
 START_BACKENDS = 1000
 START_LIMIT_MS = 20
+TABLE_BACKENDS = 10000
+TABLE_LIMIT_MS = 100
+TABLE_ROUNDS = 3
+HUNG_S = 3          # a worker that shows no life for 2 s loses its slots: a new table for all
+SETTLE_S = 2
 WORKERS_LIMIT = 1.10
 CONNECTIONS_LIMIT = 1.6
 LOG_DEADLINE_S = 20
+APPLIED = r'iov_base="\1\0\21\0'    # a message's head: version 1, type 17
 
 
 class ManyWorkers(proxies.Iaido):
@@ -23,22 +30,27 @@ class ManyWorkers(proxies.Iaido):
     workers = 4
 
 
-def many_backends_file(directory, count):
-    """A file whose one pool has count backends; none of them is there, none is asked."""
-    path = os.path.join(directory, f"{count}.yaml")
+def many_backends(count):
+    """A frontend whose pool has count backends; none of them is there, none is asked."""
     hosts = [f"127.{1 + i // 62500}.{i // 250 % 250}.{1 + i % 250}" for i in range(count)]
-    with open(path, "w") as out:
-        out.write(f"""gracePeriod: 100ms
-frontends:
-  - bindAddress: 127.0.0.1:0
+    return f"""  - bindAddress: 127.0.0.1:0
     backendPool:
       latencyBucket: -1s
       tiers:
         - targets:
             - hosts: {json.dumps(hosts)}
               port: 9
-""")
-    return path
+"""
+
+
+class BigTable(ManyWorkers):
+    """Four workers that relay, and have a large pool beside."""
+
+    def configure(self, directory, backend_port):
+        command = super().configure(directory, backend_port)
+        with open(command[-1], "a") as out:
+            out.write(many_backends(TABLE_BACKENDS))
+        return command
 
 
 def start_once_ms(iaido, path):
@@ -62,8 +74,64 @@ def start_once_ms(iaido, path):
 
 
 def measure_start(options, directory):
-    path = many_backends_file(directory, START_BACKENDS)
+    path = os.path.join(directory, "start.yaml")
+    with open(path, "w") as out:
+        out.write("gracePeriod: 100ms\nfrontends:\n" + many_backends(START_BACKENDS))
     return [start_once_ms(options.iaido, path) for _ in range(4 * options.rounds)]
+
+
+def pushes_ms(trace):
+    """From the master's system calls: how long each push to four workers took, from the end of
+    the wait before it until the last of them has said that it has applied the table."""
+    pushes, woken, begun, sent, applied = [], None, None, 0, 0
+    for line in trace:
+        match = re.match(r"(?:\d+ +)?(\d+\.\d+) (\w+)\(", line)
+        if not match:
+            continue
+        at, call = float(match.group(1)), match.group(2)
+        if call == "memfd_create":
+            begun, sent, applied = woken or at, 0, 0
+        elif call == "sendmsg" and begun is not None:
+            sent += 1
+        elif call == "recvmsg" and begun is not None and APPLIED in line:
+            applied += 1
+            if applied == ManyWorkers.workers and sent == applied:
+                pushes.append(1e3 * (at - begun))
+                begun = None
+        woken = at
+    return pushes
+
+
+def measure_table(options, directory, backend_port, run_load):
+    """Holds a worker up until its slots go over, then lets it go on: each time all four get a new
+    table, and what they do meanwhile is relay."""
+    proxy = BigTable(options)
+    trace = os.path.join(directory, "table.strace")
+    try:
+        proxy.start(os.path.join(directory, "table"), backend_port)
+        time.sleep(SETTLE_S)
+        master, *workers = proxy.pids()
+        tracer = subprocess.Popen(
+            ["strace", "-ttt", "-e", "trace=epoll_wait,memfd_create,sendmsg,recvmsg",
+             "-p", str(master), "-o", trace], stderr=subprocess.DEVNULL)
+        load = run_load(proxy.port, SETTLE_S + 2 * HUNG_S * TABLE_ROUNDS)
+        time.sleep(SETTLE_S)
+        for _ in range(TABLE_ROUNDS):
+            os.kill(workers[0], signal.SIGSTOP)
+            time.sleep(HUNG_S)
+            os.kill(workers[0], signal.SIGCONT)
+            time.sleep(HUNG_S)
+        tracer.send_signal(signal.SIGINT)
+        tracer.wait()
+        if load.wait() != 0:
+            raise proxies.Failure("a connection was lost while tables were pushed")
+    finally:
+        proxy.stop()
+    with open(trace) as lines:
+        pushes = pushes_ms(lines)
+    if not pushes:
+        raise proxies.Failure("no table was seen to be pushed")
+    return pushes
 
 
 def row(what, seen, limit, unit=""):
@@ -87,5 +155,7 @@ def render(result):
                                 many / few, CONNECTIONS_LIMIT))
     rows.append(row(f"from start to listening, {START_BACKENDS:,} backends",
                     median(result["start_ms"]), START_LIMIT_MS, " ms"))
+    rows.append(row(f"a table of {TABLE_BACKENDS:,} backends with all of 4 workers, longest of "
+                    f"{len(result['table_ms'])}", max(result["table_ms"]), TABLE_LIMIT_MS, " ms"))
     return "\n".join(["# How iaido scales", "", report.describe(result), ""]
                      + report.table(["what", "goal", "seen", "holds"], rows))

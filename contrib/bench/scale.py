@@ -80,24 +80,24 @@ def measure_start(options, directory):
     return [start_once_ms(options.iaido, path) for _ in range(4 * options.rounds)]
 
 
-def pushes_ms(trace):
-    """From the master's system calls: how long each push to four workers took, from the end of
-    the wait before it until the last of them has said that it has applied the table."""
-    pushes, woken, begun, sent, applied = [], None, None, 0, 0
+def pushes_ms(trace, resumed):
+    """From the master's system calls: how long each push to four living workers took, from the
+    end of the wait before it until the last of them has said that it has applied that table."""
+    pushes, woken, begun, number, applied = [], None, None, None, 0
     for line in trace:
-        match = re.match(r"(?:\d+ +)?(\d+\.\d+) (\w+)\(", line)
+        match = re.match(r"(\d+\.\d+) (\w+)\(", line)
         if not match:
             continue
         at, call = float(match.group(1)), match.group(2)
+        payload = re.findall(r'iov_base="([^"]*)"', line)[1:2]
         if call == "memfd_create":
-            begun, sent, applied = woken or at, 0, 0
-        elif call == "sendmsg" and begun is not None:
-            sent += 1
-        elif call == "recvmsg" and begun is not None and APPLIED in line:
+            begun, number, applied = woken or at, None, 0
+        elif call == "sendmsg" and number is None:
+            number = payload
+        elif call == "recvmsg" and APPLIED in line and payload == number:
             applied += 1
-            if applied == ManyWorkers.workers and sent == applied:
+            if applied == ManyWorkers.workers and any(0 <= begun - r < HUNG_S for r in resumed):
                 pushes.append(1e3 * (at - begun))
-                begun = None
         woken = at
     return pushes
 
@@ -105,7 +105,7 @@ def pushes_ms(trace):
 def measure_table(options, directory, backend_port, run_load):
     """Holds a worker up until its slots go over, then lets it go on: each time all four get a new
     table, and what they do meanwhile is relay."""
-    proxy = BigTable(options)
+    proxy, resumed = BigTable(options), []
     trace = os.path.join(directory, "table.strace")
     try:
         proxy.start(os.path.join(directory, "table"), backend_port)
@@ -119,6 +119,7 @@ def measure_table(options, directory, backend_port, run_load):
         for _ in range(TABLE_ROUNDS):
             os.kill(workers[0], signal.SIGSTOP)
             time.sleep(HUNG_S)
+            resumed.append(time.time())
             os.kill(workers[0], signal.SIGCONT)
             time.sleep(HUNG_S)
         tracer.send_signal(signal.SIGINT)
@@ -128,7 +129,7 @@ def measure_table(options, directory, backend_port, run_load):
     finally:
         proxy.stop()
     with open(trace) as lines:
-        pushes = pushes_ms(lines)
+        pushes = pushes_ms(lines, resumed)
     if not pushes:
         raise proxies.Failure("no table was seen to be pushed")
     return pushes

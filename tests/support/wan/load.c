@@ -1,7 +1,7 @@
 /*
  * The clients of the WAN stage, all in one process.
  *
- *     load [-n CLIENTS] [-l LONG] [-p PAUSE_MS] [-H HOME] [-q] [-v] ADDR PORT
+ *     load [-n CLIENTS] [-l LONG] [-p PAUSE_MS] [-H HOME] [-q] [-v] [-o FILE] ADDR PORT
  *
  * CLIENTS (200) connect, wait for the greeting, ask three times, close, pause for half to one and
  * a half PAUSE_MS (500), and begin again. LONG (60) sessions stay, and exchange a line every 100 to
@@ -9,7 +9,8 @@
  * client's has failed; long sessions wait for as long as it takes.
  *
  * Lines on stdin begin a phase of that name; `end` or the end of stdin ends the run. Then stdout
- * gets a line of key=value for each phase (see report.c); with -v also one each second.
+ * gets a line of key=value for each phase (see report.c); with -v also one each second. FILE gets
+ * every event.
  */
 #include "config.h"
 
@@ -279,11 +280,11 @@ run(bool verbose)
 int
 main(int argc, char **argv)
 {
-	const char *home = "near";
+	const char *home = "near", *events_path = NULL;
 	bool verbose = false;
 	int c;
 
-	while ((c = getopt(argc, argv, "n:l:p:H:qv")) != -1) {
+	while ((c = getopt(argc, argv, "n:l:p:H:qvo:")) != -1) {
 		if (c == 'n')
 			client_count = (int)strtol(optarg, NULL, 10);
 		else if (c == 'l')
@@ -294,6 +295,8 @@ main(int argc, char **argv)
 			home = optarg;
 		else if (c == 'q')
 			is_quiet = true;
+		else if (c == 'o')
+			events_path = optarg;
 		else if (c == 'v')
 			verbose = true;
 		else
@@ -314,9 +317,12 @@ main(int argc, char **argv)
 	run(verbose);
 	begin_phase(NULL);
 	report_phases(home, now_ns);
+	if (events_path != NULL)
+		report_events(events_path);
 	return 0;
 usage:
-	fputs("usage: load [-n CLIENTS] [-l LONG] [-p PAUSE_MS] [-H HOME] [-v] ADDR PORT\n",
+	fputs("usage: load [-n CLIENTS] [-l LONG] [-p PAUSE_MS] [-H HOME] [-q] [-v] [-o FILE]"
+	      " ADDR PORT\n",
 		stderr);
 	return 2;
 }

@@ -31,6 +31,8 @@ void record(enum event_kind kind, int64_t at_ns, int64_t value_ns, const char *n
 /* One line of key=value for each phase; home is the region (a name up to its last -) that
  * connections should go to. */
 void report_phases(const char *home, int64_t end_ns);
+/* Everything, a line each: time (s), what, how long (ms), who. */
+void report_events(const char *path);
 /* One line on the second that ends now. */
 void report_second(int64_t now_ns);
 

@@ -107,6 +107,24 @@ record(enum event_kind kind, int64_t at_ns, int64_t value_ns, const char *name)
 	snprintf(e->name, sizeof(e->name), "%s", name);
 }
 
+void
+report_events(const char *path)
+{
+	static const char *const kinds[] = { "greeted", "failed", "broken", "long-up", "long-cut",
+		"long-hung", "long-thawed", "long-left", "mark" };
+	FILE *f = fopen(path, "we");
+	size_t i;
+
+	if (f == NULL) {
+		perror(path);
+		return;
+	}
+	for (i = 0; i < event_count; i++)
+		fprintf(f, "%.6f %s %.3f %s\n", (double)events[i].at_ns / 1e9,
+			kinds[events[i].kind], (double)events[i].value_ns / 1e6, events[i].name);
+	fclose(f);
+}
+
 static int
 compare_ns(const void *a, const void *b)
 {

@@ -36,6 +36,16 @@ latency_measured_ns(const struct latency *l)
 	}
 }
 
+/* Whether the last two samples are both apart from what is held, and to one side: medians of three
+ * overlap, so two of them alone may be one sample's word. */
+static bool
+newest_agree(const struct latency *l, int64_t half)
+{
+	const int64_t *s = l->samples_ns;
+
+	return smaller(s[1], s[2]) > l->held_ns + half || larger(s[1], s[2]) < l->held_ns - half;
+}
+
 bool
 latency_add(struct latency *l, int64_t sample_ns, int64_t bucket_ns)
 {
@@ -58,10 +68,12 @@ latency_add(struct latency *l, int64_t sample_ns, int64_t bucket_ns)
 		l->apart = 0;
 		return false;
 	}
-	if (++l->apart < 2)
+	if (++l->apart < 2 || !newest_agree(l, half))
 		return false;
 	l->apart = 0;
-	l->held_ns = measured;
+	/* After a small step the held latency stays in the middle of the noise, not on its rim. */
+	l->held_ns = distance <= half + half / 2 ? l->held_ns + (measured - l->held_ns) / 2
+						 : measured;
 	return true;
 }
 

@@ -97,6 +97,27 @@ START_TEST(a_lasting_shift_is_followed_within_three_rounds)
 }
 END_TEST
 
+/* Noise of 40 % of a bucket is more than can be ruled out, but it hardly moves anybody. */
+START_TEST(larger_noise_moves_few)
+{
+	unsigned moved = 0;
+
+	rng_seed_from(&rng, 4);
+	for (int i = 0; i < HISTORIES; i++) {
+		const int64_t bucket = 10 * MSEC;
+		struct latency l = { 0 };
+
+		for (int round = 0; round < 33; round++) {
+			int64_t sample = rng_between(&rng, 8 * MSEC, 12 * MSEC) +
+				rng_between(&rng, 8 * MSEC, 12 * MSEC);
+
+			moved += latency_add(&l, sample, bucket) && round >= 3;
+		}
+	}
+	ck_assert_uint_lt(moved, HISTORIES / 50);
+}
+END_TEST
+
 START_TEST(one_wild_sample_in_three_decides_nothing)
 {
 	rng_seed_from(&rng, 3);
@@ -296,8 +317,8 @@ END_TEST
 
 UNIT_MAIN("rank", the_first_sample_is_held_at_once,
 	the_measured_one_is_the_median_of_the_last_three, noise_moves_no_backend,
-	a_lasting_shift_is_followed_within_three_rounds, one_wild_sample_in_three_decides_nothing,
-	a_wild_first_sample_is_corrected_by_the_third, half_a_bucket_apart_is_not_apart,
-	groups_are_in_order_dense_narrow_and_cut_from_the_fastest,
+	a_lasting_shift_is_followed_within_three_rounds, larger_noise_moves_few,
+	one_wild_sample_in_three_decides_nothing, a_wild_first_sample_is_corrected_by_the_third,
+	half_a_bucket_apart_is_not_apart, groups_are_in_order_dense_narrow_and_cut_from_the_fastest,
 	without_probing_the_configured_tiers_are_the_ranks, nobody_known_means_one_group,
 	nine_and_eleven_milliseconds_are_one_group, ranks_do_not_flap_under_jitter)

@@ -17,42 +17,81 @@
 #include "schema.h"
 #include "tree.h"
 
+/* Each free_ leaves its member empty. */
+static void
+free_string(char **at)
+{
+	free(*at);
+	*at = NULL;
+}
+
+static void
+free_bind(struct frontend_conf *fe)
+{
+	free_string(&fe->bind_address);
+	free_string(&fe->bind_host);
+}
+
+static void
+free_servers(struct resolver_conf *resolver)
+{
+	free(resolver->servers);
+	resolver->servers = NULL;
+	resolver->server_count = 0;
+}
+
+static void
+free_hosts(struct target_conf *target)
+{
+	for (size_t i = 0; i < target->host_count; i++)
+		free(target->hosts[i]);
+	free(target->hosts);
+	target->hosts = NULL;
+	target->host_count = 0;
+}
+
+static void free_section(const struct conf_section *section, void *base);
+
+static void
+free_list(const struct conf_field *f, void *base)
+{
+	size_t *count = (size_t *)((char *)base + f->count_offset);
+	char *items;
+
+	memcpy(&items, (char *)base + f->offset, sizeof(items));
+	for (size_t i = 0; i < *count; i++)
+		free_section(f->section, items + i * f->section->size);
+	free(items);
+	*count = 0;
+}
+
 static void
 free_section(const struct conf_section *section, void *base)
 {
 	for (size_t i = 0; i < section->field_count; i++) {
 		const struct conf_field *f = &section->fields[i];
-		char *at = (char *)base + f->offset;
-		struct frontend_conf *fe = base;
-		struct target_conf *target = base;
-		char *items;
+		void *at = (char *)base + f->offset;
 
 		switch (f->kind) {
 		case CONF_KIND_STRING:
 		case CONF_KIND_LOG_TARGET:
 		case CONF_KIND_DIAG:
-			free(*(char **)(void *)at);
+			free_string(at);
 			break;
 		case CONF_KIND_BIND:
-			free(fe->bind_address);
-			free(fe->bind_host);
+			free_bind(base);
 			break;
 		case CONF_KIND_SERVERS:
-			free(((struct resolver_conf *)base)->servers);
+			free_servers(base);
 			break;
 		case CONF_KIND_HOSTS:
-			for (size_t j = 0; j < target->host_count; j++)
-				free(target->hosts[j]);
-			free(target->hosts);
+			free_hosts(base);
 			break;
 		case CONF_KIND_SECTION:
 			free_section(f->section, at);
 			break;
 		case CONF_KIND_LIST:
-			memcpy(&items, at, sizeof(items));
-			for (size_t j = 0; j < *(size_t *)((char *)base + f->count_offset); j++)
-				free_section(f->section, items + j * f->section->size);
-			free(items);
+			free_list(f, base);
 			break;
 		default:
 			break;

@@ -38,11 +38,11 @@ struct conf_section;
 struct conf_field {
 	const char *key;
 	enum conf_kind kind;
+	unsigned flags;
 	size_t offset;
 	const char *initial; /* as it would stand in the file; NULL = none */
 	int64_t min;
 	int64_t max;
-	unsigned flags;
 	const char *special; /* what 0 or a negative value means, for messages */
 	const char *const *names; /* of an enum, in order, NULL at the end */
 	const struct conf_section *section; /* of a section or a list's items */

@@ -48,7 +48,7 @@ struct open_node {
 struct builder {
 	struct tree *tree;
 	struct tree_error *error;
-	struct anchor **anchors;
+	struct anchor *anchors[ANCHOR_BUCKETS];
 	uint32_t nodes; /* all of the document so far, aliases expanded */
 	size_t depth;
 	bool had_document;
@@ -271,8 +271,10 @@ on_begin(struct builder *b, enum node_kind kind, const yaml_char_t *tag, const y
 static int
 on_end(struct builder *b)
 {
-	struct open_node *top = &b->open[--b->depth];
+	struct open_node *top;
 
+	assert(b->depth > 0); /* the parser pairs beginnings and ends */
+	top = &b->open[--b->depth];
 	if (top->anchor)
 		top->anchor->is_open = false;
 	add_to_parent(b, top->node);
@@ -415,9 +417,7 @@ tree_parse(const void *data, size_t len, struct tree **out, struct tree_error *e
 	if (r < 0)
 		return r;
 	b.tree = calloc(1, sizeof(*b.tree));
-	/* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
-	b.anchors = calloc(ANCHOR_BUCKETS, sizeof(*b.anchors));
-	if (!b.tree || !b.anchors || !yaml_parser_initialize(&parser)) {
+	if (!b.tree || !yaml_parser_initialize(&parser)) {
 		r = -ENOMEM;
 	} else {
 		yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
@@ -425,7 +425,6 @@ tree_parse(const void *data, size_t len, struct tree **out, struct tree_error *e
 		r = build(&b, &parser);
 		yaml_parser_delete(&parser);
 	}
-	free(b.anchors);
 	if (r < 0) {
 		tree_free(b.tree);
 		return r;

@@ -116,7 +116,7 @@ make_value(struct maker *m, const struct conf_field *f)
 			text_add(&m->t, "auto");
 			break;
 		}
-		/* fallthrough */
+		__attribute__((fallthrough));
 	case CONF_KIND_NUMBER:
 	case CONF_KIND_PORT:
 		text_addf(&m->t, "%lld", (long long)rng_between(&m->rng, f->min, f->max));

@@ -203,7 +203,6 @@ add_to_parent(struct builder *b, const struct node *node)
 {
 	struct node *parent = b->depth > 0 ? b->open[b->depth - 1].node : NULL;
 
-	assert(node);
 	if (!parent)
 		return;
 	parent->weight += node->weight;

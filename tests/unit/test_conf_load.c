@@ -417,6 +417,27 @@ START_TEST(each_bad_value_is_named_with_what_would_be_right)
 }
 END_TEST
 
+START_TEST(a_host_of_256_bytes_is_refused)
+{
+	char host[257], file[512], want[600];
+
+	for (size_t i = 0; i < sizeof(host) - 1; i++)
+		host[i] = i % 32 == 31 ? '.' : 'a';
+	host[sizeof(host) - 2] = 'a';
+	host[sizeof(host) - 1] = '\0';
+	(void)snprintf(file, sizeof(file), "frontends: [{bindAddress: '%s:1', " POOL "}]", host);
+	(void)snprintf(want, sizeof(want),
+		"f:1:27: frontends[0].bindAddress: \"%.112s...\": "
+		"not a host name: longer than 253 characters\n",
+		host);
+	conf_case_errors(file, want);
+	/* 253 are the most that DNS takes. */
+	host[253] = '\0';
+	(void)snprintf(file, sizeof(file), "frontends: [{bindAddress: '%s:1', " POOL "}]", host);
+	conf_free(conf_case_good(file));
+}
+END_TEST
+
 START_TEST(errors_carry_file_line_column_and_path)
 {
 	conf_case_errors("gracePeriod: 5\n"
@@ -626,8 +647,9 @@ END_TEST
 UNIT_MAIN("conf_load", defaults_are_those_of_the_manual, every_key_is_read,
 	null_and_zero_stand_for_the_default_as_in_the_original, booleans_have_all_their_yaml_words,
 	numbers_have_all_forms_of_the_original, each_bad_value_is_named_with_what_would_be_right,
-	errors_carry_file_line_column_and_path, what_is_required_is_asked_for,
-	unknown_keys_are_refused_with_a_suggestion, duplicate_keys_are_refused,
-	all_faults_come_in_one_run_but_at_most_twenty, merge_keys_and_aliases_work,
-	bad_merges_and_aliases_are_refused, a_fault_that_is_anchored_is_told_once,
-	addresses_are_brought_to_one_form, marks_point_into_the_file)
+	a_host_of_256_bytes_is_refused, errors_carry_file_line_column_and_path,
+	what_is_required_is_asked_for, unknown_keys_are_refused_with_a_suggestion,
+	duplicate_keys_are_refused, all_faults_come_in_one_run_but_at_most_twenty,
+	merge_keys_and_aliases_work, bad_merges_and_aliases_are_refused,
+	a_fault_that_is_anchored_is_told_once, addresses_are_brought_to_one_form,
+	marks_point_into_the_file)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "iaido/log.h"
@@ -93,6 +94,9 @@ upgrade_recognise(struct master *m)
 		m->upgrade.previous_fd = previous_fd;
 	}
 	(void)unsetenv(ENVIRONMENT);
+	/* Executed by a descriptor, it would be called by that. */
+	if (m->upgrade.mode == UPGRADE_RETURN)
+		(void)prctl(PR_SET_NAME, basename(m->options->argv[0]));
 	/* Whoever rehearses is no service. */
 	if (m->upgrade.mode == UPGRADE_REHEARSAL)
 		(void)unsetenv("NOTIFY_SOCKET");

@@ -172,7 +172,10 @@ finish(struct master *m)
 		close(m->signal_fd);
 	if (m->base)
 		event_base_free(m->base);
-	pidfile_remove(&m->pidfile);
+	if (m->upgrade.mode == UPGRADE_REHEARSAL)
+		pidfile_forget(&m->pidfile);
+	else
+		pidfile_remove(&m->pidfile);
 	frontend_ids_fini(&m->ids);
 	conf_free(m->conf);
 	free(m->diag_addr);

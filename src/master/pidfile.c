@@ -101,15 +101,21 @@ pidfile_give_to(const struct pidfile *p, uid_t uid, gid_t gid)
 }
 
 void
-pidfile_remove(struct pidfile *p)
+pidfile_forget(struct pidfile *p)
 {
-	if (!p->path)
-		return;
-	/* Where the directory is not ours any more, at least no number stays. */
-	if (is_still_there(p->fd, p->path) && unlink(p->path) < 0 && ftruncate(p->fd, 0) < 0)
-		log_event(LOG_LEVEL_WARN, "pidfile.left", "cannot remove the pid file",
-			LOG_STR("path", p->path), LOG_ERR("error", errno));
-	close(p->fd);
+	if (p->fd >= 0)
+		close(p->fd);
 	free(p->path);
 	*p = (struct pidfile){ .fd = -1 };
+}
+
+void
+pidfile_remove(struct pidfile *p)
+{
+	/* Where the directory is not ours any more, at least no number stays. */
+	if (p->path && is_still_there(p->fd, p->path) && unlink(p->path) < 0 &&
+		ftruncate(p->fd, 0) < 0)
+		log_event(LOG_LEVEL_WARN, "pidfile.left", "cannot remove the pid file",
+			LOG_STR("path", p->path), LOG_ERR("error", errno));
+	pidfile_forget(p);
 }

@@ -22,5 +22,7 @@ int pidfile_write(const struct pidfile *p, pid_t pid) MUST_CHECK;
 void pidfile_give_to(const struct pidfile *p, uid_t uid, gid_t gid);
 /* Removes the file (empties it where that is not allowed) and unlocks. */
 void pidfile_remove(struct pidfile *p);
+/* Lets go of it without a trace: it is another process's too. */
+void pidfile_forget(struct pidfile *p);
 
 #endif

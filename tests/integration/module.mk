@@ -44,6 +44,18 @@ tests_integration_test_daemon_SOURCES = tests/integration/test_daemon.c
 tests_integration_test_daemon_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_test_daemon_LDADD = $(RUN_LIBS)
 
+# Upgrades go to a second build: the same but for its version, and a fault on demand.
+check_PROGRAMS += tests/support/next/iaido
+tests_support_next_iaido_SOURCES = $(iaido_SOURCES) tests/support/next/next.c
+tests_support_next_iaido_CPPFLAGS = $(AM_CPPFLAGS)
+tests_support_next_iaido_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=worker_run
+tests_support_next_iaido_LDADD = $(iaido_LDADD)
+
+integration_programs += tests/integration/test_upgrade
+tests_integration_test_upgrade_SOURCES = tests/integration/test_upgrade.c
+tests_integration_test_upgrade_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_test_upgrade_LDADD = $(RUN_LIBS)
+
 check_PROGRAMS += $(integration_programs)
 dist_check_SCRIPTS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS) $(integration_programs)

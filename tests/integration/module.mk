@@ -12,6 +12,8 @@ INTEGRATION_TESTS += tests/integration/wan_refuse.sh
 INTEGRATION_TESTS += tests/integration/wan_return.sh
 INTEGRATION_TESTS += tests/integration/wan_vanish.sh
 INTEGRATION_TESTS += tests/integration/probe_unseen.sh
+INTEGRATION_TESTS += tests/integration/dns_unbound.sh
+INTEGRATION_TESTS += tests/integration/dns_hostile.sh
 
 integration_programs =
 integration_programs += tests/integration/test_options

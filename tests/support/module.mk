@@ -26,7 +26,7 @@ tests_support_wan_wan_SOURCES = tests/support/wan/wan.c tests/support/wan/queue.
 tests_support_wan_greet_SOURCES = tests/support/wan/greet.c
 tests_support_wan_load_SOURCES = tests/support/wan/load.c tests/support/wan/load.h \
 	tests/support/wan/report.c
-EXTRA_DIST += tests/support/wan/stage.sh tests/support/wan/iaido.sh
+EXTRA_DIST += tests/support/wan/stage.sh tests/support/wan/iaido.sh tests/support/wan/dns.sh
 
 # Made-up snapshots, and an endpoint that serves them inside a test.
 check_LIBRARIES += tests/support/libscene.a

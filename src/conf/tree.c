@@ -420,7 +420,8 @@ tree_parse(const void *data, size_t len, struct tree **out, struct tree_error *e
 		r = -ENOMEM;
 	} else {
 		yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-		yaml_parser_set_input_string(&parser, data, len);
+		/* It takes no null pointer, not even for nothing. */
+		yaml_parser_set_input_string(&parser, len > 0 ? data : (const void *)"", len);
 		r = build(&b, &parser);
 		yaml_parser_delete(&parser);
 	}

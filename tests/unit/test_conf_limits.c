@@ -294,6 +294,8 @@ START_TEST(every_cut_of_a_file_is_refused_or_good)
 				   "  bindAddress: 'a:1'\nlog: {level: \"info\"}\n";
 	struct conf_case k;
 
+	conf_case_parse_bytes(&k, NULL, 0);
+	conf_case_fini(&k);
 	for (size_t len = 0; len < sizeof(file); len++) {
 		char *part = malloc(len > 0 ? len : 1);
 

@@ -37,3 +37,6 @@ install-data-local:
 
 uninstall-local:
 	rm -f '$(DESTDIR)$(bashcompletiondir)/iaido'
+
+EXTRA_DIST += contrib/grafana/iaido.json contrib/prometheus/alerts.yml \
+	contrib/prometheus/alerts_test.yml doc/page-desktop.png doc/page-phone.png

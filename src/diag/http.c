@@ -21,6 +21,7 @@
 #include "iaido/diag.h"
 #include "iaido/snapshot.h"
 #include "iaido/text.h"
+#include "page.h"
 #include "render.h"
 
 #define HEAD_MAX 8192
@@ -41,6 +42,7 @@ enum resource {
 };
 
 static const char type_text[] = "text/plain; charset=utf-8";
+static const char type_page[] = "text/html; charset=utf-8";
 static const char type_json[] = "application/json";
 static const char type_metrics[] = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -119,6 +121,21 @@ send_answer(struct evhttp_request *req, struct answer *a, const char *type)
 		return;
 	}
 	send_body(req, a->code, type, body);
+}
+
+static void
+send_page(struct evhttp_request *req)
+{
+	struct evkeyvalq *headers = evhttp_request_get_output_headers(req);
+	struct evbuffer *body = evbuffer_new();
+	size_t len;
+	const void *data = page_data(&len);
+
+	if (body)
+		(void)evbuffer_add_reference(body, data, len, NULL, NULL);
+	(void)evhttp_add_header(headers, "Content-Security-Policy", page_policy());
+	(void)evhttp_add_header(headers, "Referrer-Policy", "no-referrer");
+	send_body(req, 200, type_page, body);
 }
 
 static int
@@ -255,7 +272,9 @@ static void
 serve_path(
 	struct diag *d, struct evhttp_request *req, const char *path, const struct evkeyvalq *query)
 {
-	if (strcmp(path, "/healthz") == 0)
+	if (strcmp(path, "/") == 0)
+		send_page(req);
+	else if (strcmp(path, "/healthz") == 0)
 		send_line(req, 200, "OK");
 	else if (strcmp(path, "/readyz") == 0)
 		serve_readiness(d, req, query);

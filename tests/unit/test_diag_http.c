@@ -66,9 +66,30 @@ START_TEST(paths_answer)
 }
 END_TEST
 
+START_TEST(the_page_is_self_contained)
+{
+	struct serve *s = serve_start(scene_fill);
+	char *answer = serve_ask(s, "GET / HTTP/1.1\r\n" CLOSING);
+
+	ck_assert_int_eq(strncmp(answer, "HTTP/1.1 200 ", 13), 0);
+	ck_assert_ptr_nonnull(strstr(answer, "\r\nContent-Type: text/html; charset=utf-8\r\n"));
+	ck_assert_ptr_nonnull(strstr(answer,
+		"\r\nContent-Security-Policy: default-src 'none'; "
+		"script-src 'sha256-"));
+	ck_assert_ptr_null(strstr(answer, "unsafe-inline"));
+	ck_assert_ptr_null(strstr(answer, "src="));
+	ck_assert_ptr_null(strstr(answer, "https:"));
+	ck_assert_ptr_null(strstr(answer, "@import"));
+	ck_assert_ptr_null(strstr(answer, "@script@"));
+	ck_assert_ptr_nonnull(strstr(answer, "</script>\n</body>\n</html>\n"));
+	free(answer);
+	serve_stop(s);
+}
+END_TEST
+
 START_TEST(head_tells_the_length_only)
 {
-	static const char *const paths[] = { "/healthz", "/statusz", "/metrics", "/nothing" };
+	static const char *const paths[] = { "/", "/healthz", "/statusz", "/metrics", "/nothing" };
 	struct serve *s = serve_start(scene_fill);
 
 	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
@@ -385,9 +406,9 @@ START_TEST(addresses_that_cannot_be_had_are_said)
 }
 END_TEST
 
-UNIT_MAIN("diag_http", paths_answer, head_tells_the_length_only, other_methods_are_refused,
-	nonsense_is_refused, large_heads_are_refused, a_line_without_end_is_cut,
-	pipelined_requests_are_answered_in_order, at_most_64_connections_at_a_time,
-	slow_clients_are_cut, ten_thousand_that_go_away_in_the_middle,
-	answers_are_shared_while_they_are_fresh, it_can_be_freed_while_it_answers,
-	addresses_that_cannot_be_had_are_said)
+UNIT_MAIN("diag_http", paths_answer, the_page_is_self_contained, head_tells_the_length_only,
+	other_methods_are_refused, nonsense_is_refused, large_heads_are_refused,
+	a_line_without_end_is_cut, pipelined_requests_are_answered_in_order,
+	at_most_64_connections_at_a_time, slow_clients_are_cut,
+	ten_thousand_that_go_away_in_the_middle, answers_are_shared_while_they_are_fresh,
+	it_can_be_freed_while_it_answers, addresses_that_cannot_be_had_are_said)

@@ -12,6 +12,8 @@
 
 /* After a fault of this host, or an answer that gave no latency while none is known. */
 #define PROBE_AGAIN_NS NSEC_PER_SEC
+#define PROBES_FIRST 3
+#define PROBE_FIRST_NS (200 * NSEC_PER_MSEC)
 /* A dial that took so long may have lost its first segment: no sample. */
 #define DIAL_SAMPLE_MAX_US 900000
 
@@ -43,18 +45,24 @@ backend_set_due(struct backend *b)
 		wheel_set(w, &b->due, due_ns);
 }
 
-/* A period a tenth more or less, drawn anew each time, and after the first probe anything from half
- * a period on: so that neither backends nor the sidecars of a fleet are probed in step. */
+/* A period a tenth more or less, drawn anew each time, and the first whole one from half of it on: so
+ * that neither backends nor the sidecars of a fleet are probed in step. Before that, three come
+ * close together: a first answer that the start of everything made slow would stand for long. */
 static int64_t
 next_round_ns(const struct backend *b, int64_t now_ns)
 {
-	int64_t period_ns = b->pool->settings->rebalance_ns;
+	int64_t low_ns = b->pool->settings->rebalance_ns, high_ns = add_ns(low_ns, low_ns / 10);
 
-	if (b->probes_ok + b->probes_failed <= 1)
-		return add_ns(now_ns, rng_between(&b->pool->pools->rng, period_ns / 2, period_ns));
-	return add_ns(now_ns,
-		rng_between(&b->pool->pools->rng, period_ns - period_ns / 10,
-			add_ns(period_ns, period_ns / 10)));
+	if (b->probes_ok > 0 && b->probes_ok < PROBES_FIRST) {
+		low_ns = low_ns < PROBE_FIRST_NS ? low_ns : PROBE_FIRST_NS;
+		high_ns = low_ns + low_ns / 2;
+	} else if (b->probes_ok == PROBES_FIRST) {
+		high_ns = low_ns;
+		low_ns -= low_ns / 2;
+	} else {
+		low_ns -= low_ns / 10;
+	}
+	return add_ns(now_ns, rng_between(&b->pool->pools->rng, low_ns, high_ns));
 }
 
 /* Never early: so long it is not used. */
@@ -151,7 +159,6 @@ on_probed(void *arg, int error, bool local, int64_t latency_ns)
 	int64_t now_ns = clock_now_ns();
 
 	b->probe = NULL;
-	b->probe_ns = next_round_ns(b, now_ns);
 	if (local) {
 		warn_of_local_fault(b->pool->pools, error, now_ns);
 		b->probe_ns = now_ns + PROBE_AGAIN_NS;
@@ -160,6 +167,7 @@ on_probed(void *arg, int error, bool local, int64_t latency_ns)
 		backend_fail(b, error, now_ns);
 	} else {
 		b->probes_ok++;
+		b->probe_ns = next_round_ns(b, now_ns);
 		if (latency_ns > 0)
 			take_sample(b, latency_ns);
 		else if (b->latency.held_ns == 0 && b->probe_ns > now_ns + PROBE_AGAIN_NS)

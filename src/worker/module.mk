@@ -2,10 +2,12 @@ noinst_LIBRARIES += libworker.a
 
 libworker_a_SOURCES = \
 	src/worker/acceptor.c src/worker/acceptor.h \
+	src/worker/attempt.c src/worker/attempt.h \
 	src/worker/conn.c src/worker/conn.h \
 	src/worker/connlog.c src/worker/connlog.h \
 	src/worker/dial.c src/worker/dial.h \
 	src/worker/forget.c src/worker/forget.h \
+	src/worker/hedge.c src/worker/hedge.h \
 	src/worker/frontend.c src/worker/frontend.h \
 	src/worker/loop.h \
 	src/worker/maintain.c src/worker/maintain.h \

@@ -20,6 +20,7 @@
 #include "worker/conn.h"
 #include "worker/dial.h"
 #include "worker/frontend.h"
+#include "worker/hedge.h"
 #include "worker/loop.h"
 #include "worker/maintain.h"
 #include "worker/pipe.h"
@@ -127,7 +128,7 @@ on_wheel(evutil_socket_t fd, short what, void *arg)
 	/* Anything set from here on arms the timer anew. */
 	w->wheel_armed_ns = INT64_MAX;
 	while ((e = wheel_expire(&w->dial_wheel, now_ns)) != NULL)
-		dial_expire(CONTAINER_OF(e, struct dial, wheel));
+		hedge_expire(CONTAINER_OF(e, struct dial, wheel));
 	while ((e = wheel_expire(&w->wheel, now_ns)) != NULL)
 		conn_on_timer(CONTAINER_OF(e, struct conn, wheel), now_ns);
 	next_ns = wheel_next_ns(&w->wheel);
@@ -240,7 +241,7 @@ close_all(struct worker *w)
 		conn_set_ending(c, ENDED_BY_IAIDO, ENDED_DRAIN);
 		conn_close(c, true);
 	}
-	dial_free_all(w);
+	hedge_free_all(w);
 }
 
 /* While it keeps accepting: a look whether all is empty; then, and at once otherwise: the end. */

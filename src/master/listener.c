@@ -283,7 +283,7 @@ open_one(struct listener *l, const struct listeners *current, const struct liste
 
 	if (r == 0)
 		r = make_key(l, before, &t);
-	if (r < 0)
+	if (r != 0)
 		return r;
 	old = find_key(current, l->key);
 	t.join = !old && has_port(current, addr_port(&t.addr));

@@ -144,7 +144,6 @@ static void
 on_ready(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	struct conn_queue turn = TAILQ_HEAD_INITIALIZER(turn);
 	struct conn *c;
 
 	(void)fd;

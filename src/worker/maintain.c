@@ -193,10 +193,13 @@ act(struct conn *c, const struct cause *cause, int64_t now_ns, bool force)
 		taken = place_release_excess(w->board, w->share, victim->cell, cause->limit);
 		victim->place_given_back = taken;
 	}
-	if (taken)
+	if (taken) {
 		conn_end(victim, cause->reason);
-	else if (cause->reason == ENDED_PROMOTION)
+	} else if (cause->reason == ENDED_PROMOTION) {
 		c->tick_ns = now_ns + PROMOTION_RETRY_NS;
+		/* At a pause nobody else tells the wheel. */
+		maintain_schedule(c, now_ns);
+	}
 }
 
 static void

@@ -277,7 +277,8 @@ conn_connected(struct conn *c)
 	if (f->conf.max_age_ns > 0)
 		c->age_ns = c->last_ns + shed_age_ns(f->conf.max_age_ns, &w->rng);
 	SHARE_ADD(f->share->waiting, (uint32_t)-1);
-	SHARE_ADD(f->share->total, 1);
+	if (!c->redialled)
+		SHARE_ADD(f->share->total, 1);
 	SHARE_ADD(f->share->dial_us[histogram_bucket(dial_bucket_us, DIAL_BUCKETS - 1, c->dial_us)],
 		1);
 	SHARE_ADD(f->share->dial_us_sum, c->dial_us);

@@ -116,6 +116,7 @@ struct conn {
 	uint32_t active_pass;
 	bool place_given_back;
 	bool keepalive_armed;
+	bool redialled; /* reset by its first backend before a byte went either way */
 	bool at_pause; /* to be closed at the next pause in its traffic */
 	uint8_t at_pause_reason;
 };

@@ -12,6 +12,7 @@ libworker_a_SOURCES = \
 	src/worker/loop.h \
 	src/worker/maintain.c src/worker/maintain.h \
 	src/worker/pipe.c src/worker/pipe.h \
+	src/worker/redial.c src/worker/redial.h \
 	src/worker/relay.c src/worker/relay.h \
 	src/worker/worker.c
 libworker_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src

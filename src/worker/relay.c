@@ -18,6 +18,7 @@
 
 #include "worker/maintain.h"
 #include "worker/pipe.h"
+#include "worker/redial.h"
 
 /* Copies of one direction before the others have their turn; a splice, which moves up to a whole
  * pipe, counts for several. */
@@ -498,7 +499,8 @@ after_move(struct conn *c, enum side from, enum step step)
 
 	switch (step) {
 	case STEP_SENDER_FAILED:
-		sender_failed(c, from, error);
+		if (from == CLIENT || error != ECONNRESET || !conn_redial(c))
+			sender_failed(c, from, error);
 		return false;
 	case STEP_RECEIVER_FAILED:
 		if (!is_peers(error)) {

@@ -78,13 +78,15 @@ fill_frontend(const struct pool *pool, struct snapshot_frontend *out)
 	size_t count;
 	struct backend **sorted = pool_sort_backends(pool, &count);
 	const struct departed *d;
+	const struct backend *b;
 	int r = 0;
 
 	if (!sorted)
 		return -ENOMEM;
 	out->bytes_in = pool->gone_bytes_in;
 	out->bytes_out = pool->gone_bytes_out;
-	out->backends = calloc(count + pool->departed_count + 1, sizeof(*out->backends));
+	out->backends = calloc(
+		pool->backend_count + pool->departed_count + 1, sizeof(*out->backends));
 	if (!out->backends)
 		r = -ENOMEM;
 	for (size_t i = 0; i < count && r == 0; i++) {
@@ -92,6 +94,15 @@ fill_frontend(const struct pool *pool, struct snapshot_frontend *out)
 		r = fill_backend(sorted[i], &out->backends[i]);
 		out->bytes_in += out->backends[i].bytes_in;
 		out->bytes_out += out->backends[i].bytes_out;
+	}
+	/* About to depart: already out of tables, not yet among the departed. */
+	TAILQ_FOREACH(b, &pool->backends, link) {
+		if (b->stand != STAND_LEFT_OUT || r < 0)
+			continue;
+		r = fill_backend(b, &out->backends[out->backend_count]);
+		out->backends[out->backend_count].state = BACKEND_STATE_GONE;
+		out->bytes_in += out->backends[out->backend_count].bytes_in;
+		out->bytes_out += out->backends[out->backend_count++].bytes_out;
 	}
 	TAILQ_FOREACH(d, &pool->departed, link)
 		if (r == 0)

@@ -4,6 +4,7 @@
 INTEGRATION_TESTS =
 INTEGRATION_TESTS += tests/integration/test_command_line.sh
 INTEGRATION_TESTS += tests/integration/test_completion.sh
+INTEGRATION_TESTS += tests/integration/test_diag.sh
 INTEGRATION_TESTS += tests/integration/wan_stage.sh
 INTEGRATION_TESTS += tests/integration/wan_flap.sh
 INTEGRATION_TESTS += tests/integration/wan_hedge.sh
@@ -15,6 +16,7 @@ INTEGRATION_TESTS += tests/integration/wan_vanish.sh
 INTEGRATION_TESTS += tests/integration/probe_unseen.sh
 INTEGRATION_TESTS += tests/integration/dns_unbound.sh
 INTEGRATION_TESTS += tests/integration/dns_hostile.sh
+EXTRA_DIST += tests/integration/diag.py
 
 integration_programs =
 integration_programs += tests/integration/test_options

@@ -71,10 +71,10 @@ check_names() {
 	local name
 
 	curl -sS "http://127.0.0.1:$diag_port/metrics" >"$dir/metrics"
-	for name in $(grep -ohE 'iaido_[a-z_]+' "$top/contrib/grafana/iaido.json" \
-		"$top/contrib/prometheus/alerts.yml" | sort -u); do
+	while IFS= read -r name; do
 		grep -qE "^$name(\{| )" "$dir/metrics" || fail "no metric $name"
-	done
+	done < <(grep -ohE 'iaido_[a-z_]+' "$top/contrib/grafana/iaido.json" \
+		"$top/contrib/prometheus/alerts.yml" | sort -u)
 }
 
 in_background backend python3 -m http.server --bind 127.0.0.1 "$up_port"

@@ -177,6 +177,7 @@ function show(s, t) {
 }
 
 async function look() {
+	const began = performance.now();
 	const patience = AbortSignal.timeout ? { signal: AbortSignal.timeout(8000) } : {};
 	try {
 		const [status, ready] = await Promise.all([fetch("statusz?format=json", patience), fetch("readyz", patience)]);
@@ -196,6 +197,7 @@ async function look() {
 		setText($("ready"), "\u2715 no answer");
 	}
 	document.body.dataset.looks = Number(document.body.dataset.looks || 0) + 1;
-	setTimeout(look, document.hidden ? 5000 : 1000);
+	/* A large state takes its time: then look less often. */
+	setTimeout(look, Math.max(document.hidden ? 5000 : 1000, 5 * (performance.now() - began)));
 }
 look();

@@ -61,6 +61,11 @@ tests_integration_test_upgrade_SOURCES = tests/integration/test_upgrade.c
 tests_integration_test_upgrade_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_test_upgrade_LDADD = $(RUN_LIBS)
 
+integration_programs += tests/integration/test_supervise
+tests_integration_test_supervise_SOURCES = tests/integration/test_supervise.c
+tests_integration_test_supervise_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_test_supervise_LDADD = $(RUN_LIBS) $(MASTER_LIBS)
+
 check_PROGRAMS += $(integration_programs)
 dist_check_SCRIPTS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS) $(integration_programs)

@@ -264,7 +264,7 @@ warn_of_tiers(struct backend *b, uint32_t tier, const char *host)
 			"an address stands in several tiers: it counts in the nearest",
 			LOG_STR("frontend", pool_title(b->pool)),
 			LOG_STR("backend", addr_format(&b->addr, text)), LOG_INT("tier", b->tier),
-			LOG_INT("also_in_tier", tier));
+			LOG_INT("alsoInTier", tier));
 	b->was_warned = true;
 }
 
@@ -347,7 +347,7 @@ log_left_out(const struct pool *pool, size_t before)
 		log_event(LOG_LEVEL_ERROR, "backend.limit",
 			"too many backends: some addresses are left out",
 			LOG_STR("frontend", pool_title(pool)), LOG_INT("limit", SCOREBOARD_CELLS),
-			LOG_INT("left_out", pool->left_out));
+			LOG_INT("leftOut", pool->left_out));
 }
 
 void

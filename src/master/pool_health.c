@@ -149,7 +149,7 @@ warn_of_local_fault(struct pools *p, int error, int64_t now_ns)
 	if (log_limit_allow(&p->local_faults, now_ns, &left_out))
 		log_event(LOG_LEVEL_WARN, "probe.local",
 			"a fault of this host: a backend could not be probed",
-			LOG_ERR("error", error), LOG_INT("left_out", left_out));
+			LOG_ERR("error", error), LOG_INT("leftOut", left_out));
 }
 
 static void

@@ -35,7 +35,7 @@ log_rank(const struct backend *b, uint32_t rank)
 			LOG_STR("frontend", pool_title(b->pool)),
 			LOG_STR("backend", addr_format(&b->addr, text)), LOG_INT("rank", rank),
 			LOG_INT("before", b->rank), LOG_INT("tier", b->tier),
-			LOG_INT("latency_us", b->latency.held_ns / NSEC_PER_USEC));
+			LOG_INT("latencyMicros", b->latency.held_ns / NSEC_PER_USEC));
 }
 
 static void

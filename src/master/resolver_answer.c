@@ -216,7 +216,7 @@ take_answer(struct family *f, const struct dns_answer *a, int64_t now_ns)
 		log_event(LOG_LEVEL_WARN, "dns.cut",
 			"a name has more addresses than iaido takes: the others are left out",
 			LOG_STR("host", n->host), LOG_INT("limit", DNS_ADDRESSES_MAX),
-			LOG_INT("left_out", a->left_out));
+			LOG_INT("leftOut", a->left_out));
 	n->was_cut = a->left_out > 0;
 	return 0;
 }

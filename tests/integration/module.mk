@@ -5,6 +5,7 @@ INTEGRATION_TESTS =
 INTEGRATION_TESTS += tests/integration/test_command_line.sh
 INTEGRATION_TESTS += tests/integration/test_completion.sh
 INTEGRATION_TESTS += tests/integration/test_diag.sh
+INTEGRATION_TESTS += tests/integration/test_events.sh
 INTEGRATION_TESTS += tests/integration/wan_stage.sh
 INTEGRATION_TESTS += tests/integration/wan_flap.sh
 INTEGRATION_TESTS += tests/integration/wan_hedge.sh

@@ -191,5 +191,36 @@ tests_unit_test_relay_faults_SOURCES = tests/unit/test_relay_faults.c
 tests_unit_test_relay_faults_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_relay_faults_LDADD = tests/support/libstage.a $(WORKER_LIBS) $(CHECK_LIBS)
 
+# Master: lives, listeners, files, upgrades.
+UNIT_TESTS += tests/unit/test_life
+tests_unit_test_life_SOURCES = tests/unit/test_life.c
+tests_unit_test_life_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_life_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_frontend_id
+tests_unit_test_frontend_id_SOURCES = tests/unit/test_frontend_id.c
+tests_unit_test_frontend_id_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_frontend_id_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_listener
+tests_unit_test_listener_SOURCES = tests/unit/test_listener.c
+tests_unit_test_listener_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_listener_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_record
+tests_unit_test_record_SOURCES = tests/unit/test_record.c
+tests_unit_test_record_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_record_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_watch
+tests_unit_test_watch_SOURCES = tests/unit/test_watch.c
+tests_unit_test_watch_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_watch_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_cpus
+tests_unit_test_cpus_SOURCES = tests/unit/test_cpus.c
+tests_unit_test_cpus_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_cpus_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += $(UNIT_TESTS)
 TESTS += $(UNIT_TESTS)

@@ -3,6 +3,7 @@
 # its name, its source, its flags, what it links (tests/support/run.h starts an iaido for it).
 INTEGRATION_TESTS =
 INTEGRATION_TESTS += tests/integration/test_command_line.sh
+INTEGRATION_TESTS += tests/integration/test_services.sh
 INTEGRATION_TESTS += tests/integration/test_completion.sh
 INTEGRATION_TESTS += tests/integration/test_diag.sh
 INTEGRATION_TESTS += tests/integration/test_events.sh

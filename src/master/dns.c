@@ -436,9 +436,3 @@ dns_query_cancel(struct dns_query *q)
 	q->done = NULL;
 	q->arg = NULL;
 }
-
-size_t
-dns_pending(const struct dns *d)
-{
-	return d->pending;
-}

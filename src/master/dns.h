@@ -58,8 +58,6 @@ struct dns_query *dns_ask(
 	struct dns *d, const char *host, int family, dns_callback *done, void *arg);
 /* Forgets it: done is not called. */
 void dns_query_cancel(struct dns_query *q);
-/* How many are under way. */
-size_t dns_pending(const struct dns *d);
 
 /* For people: "timeout", "no such name", … */
 const char *dns_kind_text(enum dns_kind kind);

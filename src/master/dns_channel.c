@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -15,6 +14,8 @@
 
 #define DNS_TRIES 2 /* of one lookup, at each server; after that the resolver backs off */
 #define DNS_UDP_SIZE 1232 /* what fits one packet nearly everywhere; larger answers come by TCP */
+
+#define TIMEOUT_MAX_NS (86400 * NSEC_PER_SEC) /* c-ares doubles it, as an int of milliseconds */
 
 struct channel {
 	struct dns_channels *owner;
@@ -34,31 +35,44 @@ struct dns_channels {
 	unsigned open_count;
 	LIST_HEAD(, dns_socket) sockets;
 	struct event *timer;
+	int64_t due_ns; /* when it fires; 0 = not set */
+	int64_t timeout_ns; /* of one try, as c-ares counts it */
 };
 
 static void
-set_timer(struct dns_channels *c)
+set_timer(struct dns_channels *c, int64_t wait_ns)
 {
-	struct timeval tv[DNS_CHANNEL_COUNT], *first = NULL;
+	struct timeval tv = { .tv_sec = wait_ns / NSEC_PER_SEC,
+		.tv_usec = wait_ns % NSEC_PER_SEC / NSEC_PER_USEC };
 
-	for (unsigned i = 0; i < c->open_count; i++)
-		first = ares_timeout(c->channels[i].ares, first, &tv[i]);
-	if (first)
-		(void)evtimer_add(c->timer, first);
-	else
-		(void)evtimer_del(c->timer);
+	c->due_ns = clock_now_ns() + wait_ns;
+	(void)evtimer_add(c->timer, &tv);
+}
+
+/* Something may have been sent: it is waited for no less than the time of one try. (Asking c-ares
+ * each time would have it go through all that is under way.) */
+static void
+expect_answer(struct dns_channels *c)
+{
+	if (c->due_ns == 0 || clock_now_ns() + c->timeout_ns < c->due_ns)
+		set_timer(c, c->timeout_ns);
 }
 
 static void
 on_timer(evutil_socket_t fd, short what, void *arg)
 {
+	struct timeval tv[DNS_CHANNEL_COUNT], *first = NULL;
 	struct dns_channels *c = arg;
 
 	(void)fd;
 	(void)what;
-	for (unsigned i = 0; i < c->open_count; i++)
+	for (unsigned i = 0; i < c->open_count; i++) {
 		ares_process_fd(c->channels[i].ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
-	set_timer(c);
+		first = ares_timeout(c->channels[i].ares, first, &tv[i]);
+	}
+	c->due_ns = 0;
+	if (first)
+		set_timer(c, first->tv_sec * NSEC_PER_SEC + first->tv_usec * NSEC_PER_USEC);
 }
 
 static void
@@ -69,7 +83,7 @@ on_socket(evutil_socket_t fd, short what, void *arg)
 	/* c-ares may close the socket in here, which frees arg. */
 	ares_process_fd(c->ares, what & EV_READ ? fd : ARES_SOCKET_BAD,
 		what & EV_WRITE ? fd : ARES_SOCKET_BAD);
-	set_timer(c->owner);
+	expect_answer(c->owner);
 }
 
 static void
@@ -143,12 +157,11 @@ set_servers(ares_channel channel, const struct addr *servers, size_t count)
 static char lookups[] = "b";
 
 static int
-open_channel(struct channel *c, int flags, int tries, int64_t timeout_ns)
+open_channel(struct channel *c, int flags, int tries)
 {
-	int64_t timeout_ms = timeout_ns / NSEC_PER_MSEC;
 	struct ares_options o = {
 		.flags = flags,
-		.timeout = timeout_ms > INT_MAX / 4 ? INT_MAX / 4 : (int)timeout_ms,
+		.timeout = (int)(c->owner->timeout_ns / NSEC_PER_MSEC),
 		.tries = tries,
 		.ednspsz = DNS_UDP_SIZE,
 		.lookups = lookups,
@@ -157,8 +170,6 @@ open_channel(struct channel *c, int flags, int tries, int64_t timeout_ns)
 	};
 	int status;
 
-	if (o.timeout < 1)
-		o.timeout = 1;
 	status = ares_init_options(&c->ares, &o,
 		ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
 			ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
@@ -181,13 +192,18 @@ dns_channels_open(struct event_base *base, const struct addr *servers, size_t se
 	if (!c)
 		return -ENOMEM;
 	c->base = base;
+	c->timeout_ns = timeout_ns;
+	if (c->timeout_ns < NSEC_PER_MSEC)
+		c->timeout_ns = NSEC_PER_MSEC;
+	if (c->timeout_ns > TIMEOUT_MAX_NS)
+		c->timeout_ns = TIMEOUT_MAX_NS;
 	LIST_INIT(&c->sockets);
 	c->timer = evtimer_new(base, on_timer, c);
 	if (!c->timer)
 		r = -ENOMEM;
 	for (unsigned i = 0; i < DNS_CHANNEL_COUNT && r == 0; i++) {
 		c->channels[i].owner = c;
-		r = open_channel(&c->channels[i], flags[i], tries[i], timeout_ns);
+		r = open_channel(&c->channels[i], flags[i], tries[i]);
 		if (r == 0 && server_count > 0)
 			r = set_servers(c->channels[i].ares, servers, server_count);
 	}
@@ -224,5 +240,5 @@ dns_channels_ask(struct dns_channels *c, enum dns_channel which, const char *hos
 	};
 
 	ares_getaddrinfo(c->channels[which].ares, host, NULL, &hints, done, arg);
-	set_timer(c);
+	expect_answer(c);
 }

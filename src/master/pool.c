@@ -15,6 +15,8 @@
 
 #define TICK_NS (5 * NSEC_PER_MSEC)
 #define PROMOTE_STEP_NS (100 * NSEC_PER_MSEC)
+/* The more backends there are to go through, the longer is waited for more names to change. */
+#define FIND_DELAY_EACH_NS (10 * NSEC_PER_USEC)
 
 struct pool *
 pools_find(const struct pools *p, uint32_t id)
@@ -179,9 +181,10 @@ on_name_changed(void *arg, const char *host)
 	struct pool *pool;
 
 	TAILQ_FOREACH(pool, &p->list, link)
-		if (pool_names_host(pool, host, 0))
+		if (!pool->is_dirty && pool_names_host(pool, host, 0))
 			pool->is_dirty = true;
-	event_active(p->find, EV_TIMEOUT, 0);
+	if (!evtimer_pending(p->find, NULL))
+		timer_set_ns(p->find, (int64_t)p->cell_bound * FIND_DELAY_EACH_NS);
 }
 
 static void
@@ -353,7 +356,7 @@ make_events(struct pools *p)
 	const struct timeval second = { .tv_sec = 1 };
 
 	p->timer = evtimer_new(p->base, on_timer, p);
-	p->find = event_new(p->base, -1, 0, on_find, p);
+	p->find = evtimer_new(p->base, on_find, p);
 	p->rank = evtimer_new(p->base, on_rank, p);
 	p->sweep = event_new(p->base, -1, EV_PERSIST, on_sweep, p);
 	p->promote = event_new(p->base, -1, EV_PERSIST, on_promote, p);

@@ -17,8 +17,10 @@
 
 #define TICK_NS (10 * NSEC_PER_MSEC)
 #define BACKOFF_FIRST_NS NSEC_PER_SEC
-#define QUERIES_MAX 512 /* under way at once; the others wait a little */
-#define QUERIES_FULL_NS (50 * NSEC_PER_MSEC)
+/* However many names there are, no server gets more at once. Not a limit on what is under way: names
+ * whose servers are silent would keep the others from being asked. */
+#define BURST_MAX 512
+#define BURST_NS (100 * NSEC_PER_MSEC)
 
 static unsigned
 bucket_of(const char *host)
@@ -127,10 +129,15 @@ ask(struct family *f, int64_t now_ns)
 
 	if (f->query)
 		return;
-	if (dns_pending(r->dns) >= QUERIES_MAX) {
-		family_schedule(f, now_ns + QUERIES_FULL_NS);
+	if (now_ns - r->burst_ns >= BURST_NS) {
+		r->burst_ns = now_ns;
+		r->burst = 0;
+	}
+	if (r->burst >= BURST_MAX) {
+		family_schedule(f, r->burst_ns + BURST_NS);
 		return;
 	}
+	r->burst++;
 	f->asked_ns = now_ns;
 	f->query = dns_ask(r->dns, f->name->host, f->af, family_answered, f);
 	if (!f->query)

@@ -187,13 +187,13 @@ settle_negative(struct family *f, const struct family *other, int64_t now_ns)
 }
 
 /* Whether the other family has to speak first. Addresses do not go for an answer of "nothing here"
- * before the other was asked later than that, and has some: the whole name may have gone. */
+ * before the other one was asked after that, and has some: the whole name may have gone. */
 static bool
 waits_for_other(const struct family *f, const struct family *other)
 {
 	if (other->query)
 		return true;
-	return f->count > 0 && other->last == DNS_OK && other->asked_ns < f->asked_ns;
+	return f->count > 0 && other->last == DNS_OK && other->asked_ns < f->negative_ns;
 }
 
 static int
@@ -257,10 +257,12 @@ family_answered(void *arg, const struct dns_answer *a)
 	f->last = a->kind;
 	if (a->kind == DNS_OK && take_answer(f, a, now_ns) < 0)
 		f->last = DNS_LOCAL;
-	if (is_negative(f->last))
+	if (is_negative(f->last)) {
+		f->negative_ns = now_ns;
 		on_negative(f, other, now_ns);
-	else if (f->last != DNS_OK)
+	} else if (f->last != DNS_OK) {
 		fail(f, f->last, now_ns);
+	}
 	if (other->waits)
 		on_negative(other, f, now_ns);
 	else if (f->last == DNS_OK && other->failures > 0)

@@ -27,6 +27,7 @@ struct family {
 	enum dns_kind settled; /* what that means, the other family looked at; DNS_OK also where
 				  this one rightly has no address */
 	unsigned failures; /* running */
+	int64_t negative_ns; /* when it last said "nothing here" */
 	bool waits; /* said "nothing here": to be settled once the other family has answered */
 	struct addr *addrs; /* the last good answer */
 	size_t count;
@@ -64,6 +65,8 @@ struct resolver {
 	struct rng rng;
 	int64_t min_ttl_ns;
 	int64_t max_ttl_ns;
+	int64_t burst_ns; /* when this burst of questions began */
+	unsigned burst; /* how many it has */
 	struct wheel wheel; /* families, by when they are due */
 	struct event *timer;
 	struct event *report; /* names wait for their callback */

@@ -309,6 +309,28 @@ START_TEST(a_silent_family_delays_nothing)
 }
 END_TEST
 
+START_TEST(many_silent_names_delay_nothing)
+{
+	static char text[3000][32];
+	const char *names[3001];
+
+	begin();
+	configure(20 * MS, 40 * MS, 3600 * NSEC_PER_SEC);
+	dns_server_say(server, "* do silent\ngood.example A 1 10.0.0.1");
+	dns_server_say(server,
+		"good.example.ns.svc.cluster.local do nxdomain\n"
+		"good.example.svc.cluster.local do nxdomain");
+	for (int i = 0; i < 3000; i++) {
+		(void)snprintf(text[i], sizeof(text[i]), "silent%d.example", i);
+		names[i] = text[i];
+	}
+	names[3000] = "good.example";
+	ck_assert_int_eq(resolver_set_names(resolver, names, 3001), 0);
+	expect("good.example", "10.0.0.1");
+	end();
+}
+END_TEST
+
 START_TEST(a_family_that_is_no_more_goes)
 {
 	begin();
@@ -510,9 +532,9 @@ UNIT_MAIN("resolver", both_families_are_one_set, a_name_with_only_aaaa_is_well,
 	changes_are_followed_when_the_ttl_is_over, an_answer_is_not_asked_for_again_before_its_ttl,
 	a_long_ttl_is_clamped, a_failed_lookup_changes_nothing,
 	a_family_that_fails_takes_nothing_from_the_other, a_silent_family_delays_nothing,
-	a_family_that_is_no_more_goes, two_hundred_addresses_come_by_tcp,
-	too_many_addresses_are_cut_and_said_once, forged_answers_are_passed_over,
-	short_names_are_searched_for_as_in_a_pod, literals_are_never_asked_for,
-	a_refresh_asks_at_once_and_then_once_a_second, names_no_longer_wanted_are_forgotten,
-	other_servers_are_asked_at_once, a_server_that_is_not_there_is_a_fault,
-	answers_outlive_an_upgrade)
+	many_silent_names_delay_nothing, a_family_that_is_no_more_goes,
+	two_hundred_addresses_come_by_tcp, too_many_addresses_are_cut_and_said_once,
+	forged_answers_are_passed_over, short_names_are_searched_for_as_in_a_pod,
+	literals_are_never_asked_for, a_refresh_asks_at_once_and_then_once_a_second,
+	names_no_longer_wanted_are_forgotten, other_servers_are_asked_at_once,
+	a_server_that_is_not_there_is_a_fault, answers_outlive_an_upgrade)

@@ -65,6 +65,8 @@ dns_server_start(void)
 	ck_assert_ptr_nonnull(s);
 	ck_assert_int_eq(pipe2(to, O_CLOEXEC), 0);
 	ck_assert_int_eq(pipe2(from, O_CLOEXEC), 0);
+	/* Nobody reads while the test waits for something else. */
+	(void)fcntl(from[0], F_SETPIPE_SZ, 1 << 20);
 	s->pid = fork();
 	ck_assert_int_ge(s->pid, 0);
 	if (s->pid == 0)

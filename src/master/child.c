@@ -34,10 +34,12 @@ compare_ints(const void *a, const void *b)
 static void
 close_span(unsigned int from, unsigned int to)
 {
-	unsigned int fd, end = (unsigned int)sysconf(_SC_OPEN_MAX);
+	unsigned int fd, end;
 
 	if (from > to || close_range(from, to, 0) == 0)
 		return;
+	/* Kernels before 5.9. */
+	end = (unsigned int)sysconf(_SC_OPEN_MAX);
 	for (fd = from; fd <= to && fd < end; fd++)
 		close((int)fd);
 }

@@ -31,6 +31,8 @@
 #include "supervisor.h"
 #include "upgrade.h"
 
+#define DAEMON_READY_SECONDS 15
+
 static void
 raise_descriptor_limit(void)
 {
@@ -173,6 +175,31 @@ become_user(const struct prospect *p, struct text *why)
 	return r;
 }
 
+/* Whoever started a daemon waits for its workers, but not for ever. */
+static void
+on_late(evutil_socket_t fd, short what, void *arg)
+{
+	struct master *m = arg;
+
+	(void)fd;
+	(void)what;
+	if (m->serving || m->shutdown.under_way)
+		return;
+	fprintf(stderr, "iaido: the workers were not ready within %d s\n", DAEMON_READY_SECONDS);
+	m->exit_status = EXIT_FAILURE;
+	shutdown_now(m);
+}
+
+static int
+limit_wait(struct master *m)
+{
+	const struct timeval tv = { DAEMON_READY_SECONDS, 0 };
+
+	if (!m->daemon.detached)
+		return 0;
+	return event_base_once(m->base, -1, EV_TIMEOUT, on_late, m, &tv) < 0 ? -ENOMEM : 0;
+}
+
 static int
 open_all(struct master *m, struct prospect *p, struct text *why)
 {
@@ -200,7 +227,9 @@ open_all(struct master *m, struct prospect *p, struct text *why)
 	}
 	supervisor_promote(m);
 	r = tables_push(m);
-	return r < 0 ? r : master_hear_signals(m);
+	if (r == 0)
+		r = master_hear_signals(m);
+	return r == 0 ? limit_wait(m) : r;
 }
 
 static int

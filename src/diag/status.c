@@ -163,8 +163,10 @@ render_status(const struct snapshot *s, enum emit_format format, struct text *ou
 	emit_config(&e, s);
 	emit_workers(&e, s);
 	emit_list(&e, "frontends");
+	/* One that left the file is shown until its last connection ends; its metrics stay longer. */
 	for (size_t i = 0; i < s->frontend_count; i++)
-		emit_frontend(&e, &s->frontends[i]);
+		if (!s->frontends[i].removed || s->frontends[i].active > 0)
+			emit_frontend(&e, &s->frontends[i]);
 	emit_close(&e);
 	emit_list(&e, "names");
 	for (size_t i = 0; i < s->name_count; i++)

@@ -25,12 +25,11 @@ parse(const struct text *t, yaml_document_t *out)
 }
 
 static void
-load_scene(void)
+load_snapshot(struct snapshot *snapshot)
 {
-	struct snapshot s;
+	struct snapshot s = *snapshot;
 	struct text t;
 
-	scene_fill(&s);
 	text_init(&t);
 	render_status(&s, EMIT_YAML, &t);
 	ck_assert(!t.bad);
@@ -41,6 +40,15 @@ load_scene(void)
 	parse(&t, &json); /* libyaml reads JSON too */
 	text_fini(&t);
 	snapshot_fini(&s);
+}
+
+static void
+load_scene(void)
+{
+	struct snapshot s;
+
+	scene_fill(&s);
+	load_snapshot(&s);
 }
 
 static void
@@ -233,6 +241,18 @@ START_TEST(starting_workers_and_gone_backends_are_not_shown)
 }
 END_TEST
 
+START_TEST(a_removed_frontend_is_shown_until_its_last_connection_ends)
+{
+	struct snapshot s;
+
+	scene_fill(&s);
+	s.frontends[1].active = 0;
+	load_snapshot(&s);
+	ck_assert_uint_eq(length("frontends"), 1);
+	drop_scene();
+}
+END_TEST
+
 /* Each string comes back as it was: the words that YAML takes for something else above all. */
 START_TEST(yaml_strings_stay_strings)
 {
@@ -342,4 +362,5 @@ END_TEST
 
 UNIT_MAIN("diag_status", yaml_and_json_hold_the_same, the_names_are_those_promised,
 	values_are_written_as_promised, starting_workers_and_gone_backends_are_not_shown,
-	yaml_strings_stay_strings, nesting_is_kept_in_both_formats, readiness_says_why_not)
+	a_removed_frontend_is_shown_until_its_last_connection_ends, yaml_strings_stay_strings,
+	nesting_is_kept_in_both_formats, readiness_says_why_not)

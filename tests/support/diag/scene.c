@@ -159,6 +159,7 @@ scene_fill(struct snapshot *s)
 	f[1] = (struct snapshot_frontend){
 		.bind_address = copy("[::1]:80"),
 		.removed = true,
+		.active = 1,
 	};
 }
 

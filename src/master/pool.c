@@ -245,17 +245,21 @@ static int
 prepare_pools(struct pools *p, const struct conf *conf, const uint32_t *ids)
 {
 	for (size_t i = 0; i < conf->frontend_count; i++) {
+		const struct frontend_conf *f = &conf->frontends[i];
 		struct pool *pool = pools_find(p, ids[i]);
+		const char *title = f->bind_address;
 		int r;
 
 		if (!pool)
 			pool = pool_new(p, ids[i]);
 		if (!pool)
 			return -ENOMEM;
-		r = pool_settings_new(&conf->frontends[i], &pool->next);
+		if (p->owner.name)
+			title = p->owner.name(p->owner.arg, ids[i]);
+		r = pool_settings_new(f, title, &pool->next);
 		if (r < 0)
 			return r;
-		pool->next_conf = &conf->frontends[i];
+		pool->next_conf = f;
 	}
 	return 0;
 }

@@ -28,6 +28,9 @@ struct pools_owner {
 	 * once a table without it is applied everywhere and its count is 0. */
 	uint64_t (*applied)(void *arg);
 	void *arg;
+	/* The real bind address of a frontend that is being configured, for the log; NULL: as in the
+	 * file. */
+	const char *(*name)(void *arg, uint32_t id);
 };
 
 int pools_new(struct event_base *base, struct scoreboard *board, const struct pools_owner *owner,

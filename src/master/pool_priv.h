@@ -96,7 +96,7 @@ TAILQ_HEAD(departed_list, departed);
 
 /* What the configuration says of one frontend, copied: a removed frontend outlives its file. */
 struct pool_settings {
-	char *title; /* the bind address as configured, for the log */
+	char *title; /* the bind address, for the log */
 	struct table_frontend frontend; /* without id, name, backends and slots; owns its tiers */
 	int64_t *promote_after_ns; /* of each tier */
 	uint32_t *limits; /* of each tier */
@@ -176,7 +176,8 @@ void pools_take_shares(struct pools *p);
 void timer_set_ns(struct event *timer, int64_t wait_ns);
 
 /* pool_settings.c */
-int pool_settings_new(const struct frontend_conf *f, struct pool_settings **out) MUST_CHECK;
+int pool_settings_new(const struct frontend_conf *f, const char *title, struct pool_settings **out)
+	MUST_CHECK;
 /* For who fills them in. */
 int pool_settings_alloc_tiers(struct pool_settings *s, uint32_t count) MUST_CHECK;
 void pool_settings_free(struct pool_settings *s);

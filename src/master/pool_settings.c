@@ -45,13 +45,13 @@ fill_tiers(struct pool_settings *s, const struct pool_conf *c)
 }
 
 int
-pool_settings_new(const struct frontend_conf *f, struct pool_settings **out)
+pool_settings_new(const struct frontend_conf *f, const char *title, struct pool_settings **out)
 {
 	struct pool_settings *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return -ENOMEM;
-	s->title = strdup(f->bind_address);
+	s->title = strdup(title);
 	if (!s->title || pool_settings_alloc_tiers(s, (uint32_t)f->pool.tier_count) < 0) {
 		pool_settings_free(s);
 		return -ENOMEM;

@@ -72,11 +72,25 @@ give_applied(void *arg)
 	return supervisor_applied(arg);
 }
 
+static const char *
+give_name(void *arg, uint32_t id)
+{
+	const struct master *m = arg;
+
+	return frontend_ids_name(&m->ids, id);
+}
+
 /* Everything that needs no configuration, but for what was inherited. */
 static int
 open_base(struct master *m)
 {
-	const struct pools_owner owner = { on_pools_changed, give_shares, give_applied, m };
+	const struct pools_owner owner = {
+		.changed = on_pools_changed,
+		.shares = give_shares,
+		.applied = give_applied,
+		.name = give_name,
+		.arg = m,
+	};
 	int r;
 
 	m->base = event_base_new();

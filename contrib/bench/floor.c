@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -233,6 +234,7 @@ main(int argc, char **argv)
 
 	if (argc != 4)
 		errx(2, "usage: floor copy|splice LISTEN-PORT BACKEND-PORT");
+	signal(SIGPIPE, SIG_IGN); /* splice() knows no MSG_NOSIGNAL */
 	is_splice = strcmp(argv[1], "splice") == 0;
 	port = bench_number(argv[2]);
 	backend = bench_loopback(bench_number(argv[3]));

@@ -311,7 +311,8 @@ apply_table(struct worker *w, const struct msg *m)
 		leave(w, 1);
 		return;
 	}
-	if (!w->draining)
+	/* While it goes on accepting at shutdown, slots of a sibling that died may come to it. */
+	if (!w->draining || w->keep_accepting)
 		acceptor_apply_table(w->acceptor);
 	SHARE_SET(w->share->head->table_applied, w->table_number);
 	/* A full channel loses nothing: the scoreboard says the same. */

@@ -1,5 +1,6 @@
 /* What has gone wrong in a relay before: an end that is no FIN, a half-close after a long silence,
- * urgent data, streams that keep a worker from everything else. One real worker on a stage. */
+ * urgent data, streams that keep a worker from everything else, a slot that nobody serves. One real
+ * worker on a stage. */
 #define _GNU_SOURCE
 #include "config.h"
 
@@ -183,6 +184,31 @@ START_TEST(streams_that_never_run_dry_let_others_have_their_turn)
 }
 END_TEST
 
+START_TEST(a_slot_that_comes_during_a_drain_that_accepts_is_served)
+{
+	struct msg_drain drain = { .whole_process = true, .keep_accepting = true };
+	int client, backend, second, second_backend;
+	uint32_t own;
+
+	stage_open(&stage, 1);
+	connect_pair(&client, &backend); /* something is open: it goes on accepting */
+	own = stage.frontend.slot_owners[0];
+	stage.frontend.slot_owners[0] = own + 1;
+	stage_push(&stage);
+	drain.left_ns = 30 * NSEC_PER_SEC;
+	stage_drain(&stage, &drain);
+	stage.frontend.slot_owners[0] = own;
+	stage_push(&stage);
+	connect_pair(&second, &second_backend);
+	close(second);
+	close(second_backend);
+	close(client);
+	close(backend);
+	stage_close(&stage);
+}
+END_TEST
+
 UNIT_MAIN("relay_faults", a_reset_met_by_a_send_is_not_passed_on_as_a_fin,
 	the_half_closed_time_begins_with_the_fin, urgent_data_is_delivered_in_the_stream_both_ways,
-	streams_that_never_run_dry_let_others_have_their_turn)
+	streams_that_never_run_dry_let_others_have_their_turn,
+	a_slot_that_comes_during_a_drain_that_accepts_is_served)

@@ -157,6 +157,7 @@ on_probed(void *arg, int error, bool local, int64_t latency_ns)
 {
 	struct backend *b = arg;
 	int64_t now_ns = clock_now_ns();
+	bool was_failed = b->failed;
 
 	b->probe = NULL;
 	if (local) {
@@ -165,6 +166,9 @@ on_probed(void *arg, int error, bool local, int64_t latency_ns)
 	} else if (error != 0) {
 		b->probes_failed++;
 		backend_fail(b, error, now_ns);
+		/* From one's start to the next one's: its silence has lasted long enough. */
+		if (was_failed && b->probe_ns != NEVER_NS)
+			b->probe_ns -= now_ns - b->probed_ns;
 	} else {
 		b->probes_ok++;
 		b->probe_ns = next_round_ns(b, now_ns);
@@ -230,6 +234,7 @@ probe(struct backend *b, int64_t now_ns)
 		return;
 	}
 	b->probe_ns = NEVER_NS;
+	b->probed_ns = now_ns;
 	b->probe = prober_start(pool->pools->prober, &b->addr, b->failed,
 		pool->settings->frontend.tiers[tier].dial_timeout_ns, on_probed, b);
 	if (!b->probe)

@@ -61,6 +61,7 @@ struct backend {
 	int64_t changed_wall_ns; /* of its state */
 	struct wheel_entry due; /* the first of the times below */
 	int64_t probe_ns; /* the next probe */
+	int64_t probed_ns; /* the present probe, or the last one, began */
 	int64_t restore_ns; /* without probing: when a failure is over */
 	int64_t absent_ns; /* gone: when that has lasted one more TTL */
 	bool was_absent; /* it has */

@@ -32,9 +32,10 @@ add_lead(struct emit *e, const char *key)
 	if (e->format == EMIT_JSON) {
 		if (!is_empty)
 			text_add(e->out, ",");
-		if (key) {
-			text_add_json(e->out, key);
-			text_add(e->out, ":");
+		if (key) { /* one of ours: nothing to escape */
+			text_add(e->out, "\"");
+			text_add(e->out, key);
+			text_add(e->out, "\":");
 		}
 		return;
 	}

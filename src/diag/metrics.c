@@ -40,10 +40,18 @@ add_family(struct text *out, const char *name, const char *type, const char *hel
 static void
 add_label(struct text *out, const char *lead, const char *name, const char *value)
 {
+	static const char plain[] = "0123456789.:abcdefghijklmnopqrstuvwxyz-[]_/";
 	size_t len = strlen(value), n;
 
-	text_addf(out, "%s%s=\"", lead, name);
+	text_add(out, lead);
+	text_add(out, name);
+	text_add(out, "=\"");
 	for (; len > 0; value += n, len -= n) {
+		n = strspn(value, plain);
+		if (n > 0) {
+			text_add_bytes(out, value, n);
+			continue;
+		}
 		n = text_utf8_len(value, len);
 		if (n == 0) {
 			n = 1;
@@ -62,7 +70,16 @@ add_label(struct text *out, const char *lead, const char *name, const char *valu
 static void
 add_value(struct text *out, uint64_t value)
 {
-	text_addf(out, " %" PRIu64 "\n", value);
+	char digits[24];
+	char *at = digits + sizeof(digits) - 1;
+
+	*at = '\0';
+	*--at = '\n';
+	do
+		*--at = (char)('0' + value % 10);
+	while (value /= 10);
+	*--at = ' ';
+	text_add(out, at);
 }
 
 /* Exact to the nanosecond, without what printf makes of large doubles. */
@@ -328,11 +345,25 @@ static const struct backend_family backend_families[] = {
 		"Connections that were relayed to the backend.", backend_total, false },
 };
 
+/* Made once, for its dozen series. */
 static void
-add_backend_labels(struct text *out, const struct metrics_backend *b)
+make_backend_labels(struct metrics_view *v)
 {
-	add_label(out, "{", "frontend", b->frontend);
-	add_label(out, ",", "backend", b->sum.address);
+	for (size_t i = 0; i < v->backend_count; i++) {
+		struct metrics_backend *b = &v->backends[i];
+
+		b->labels_at = v->labels.len;
+		add_label(&v->labels, "{", "frontend", b->frontend);
+		add_label(&v->labels, ",", "backend", b->sum.address);
+		b->labels_len = v->labels.len - b->labels_at;
+	}
+}
+
+static void
+add_backend_labels(struct text *out, const struct metrics_view *v, const struct metrics_backend *b)
+{
+	if (!v->labels.bad)
+		text_add_bytes(out, v->labels.data + b->labels_at, b->labels_len);
 }
 
 static void
@@ -344,7 +375,7 @@ add_backend_family(
 		uint64_t value = family->value(&v->backends[i].sum);
 
 		text_add(out, family->name);
-		add_backend_labels(out, &v->backends[i]);
+		add_backend_labels(out, v, &v->backends[i]);
 		text_add(out, "}");
 		if (family->is_ns)
 			add_seconds(out, (int64_t)value);
@@ -354,14 +385,17 @@ add_backend_family(
 }
 
 static void
-add_result(struct text *out, const char *name, const struct metrics_backend *b, const char *result,
-	uint64_t value)
+add_results(const struct metrics_view *v, const char *name, const struct metrics_backend *b,
+	uint64_t ok, uint64_t failed, struct text *out)
 {
 	text_add(out, name);
-	add_backend_labels(out, b);
-	add_label(out, ",", "result", result);
-	text_add(out, "}");
-	add_value(out, value);
+	add_backend_labels(out, v, b);
+	text_add(out, ",result=\"success\"}");
+	add_value(out, ok);
+	text_add(out, name);
+	add_backend_labels(out, v, b);
+	text_add(out, ",result=\"failure\"}");
+	add_value(out, failed);
 }
 
 static void
@@ -373,19 +407,13 @@ add_backends(const struct metrics_view *v, struct text *out)
 	for (size_t i = 0; i < ARRAY_SIZE(backend_families); i++)
 		add_backend_family(v, &backend_families[i], out);
 	add_family(out, dials, "counter", "Dials to the backend for clients, by result.");
-	for (size_t i = 0; i < v->backend_count; i++) {
-		const struct metrics_backend *b = &v->backends[i];
-
-		add_result(out, dials, b, "success", b->sum.dials_ok);
-		add_result(out, dials, b, "failure", b->sum.dials_failed);
-	}
+	for (size_t i = 0; i < v->backend_count; i++)
+		add_results(v, dials, &v->backends[i], v->backends[i].sum.dials_ok,
+			v->backends[i].sum.dials_failed, out);
 	add_family(out, probes, "counter", "Probes of the backend, by result.");
-	for (size_t i = 0; i < v->backend_count; i++) {
-		const struct metrics_backend *b = &v->backends[i];
-
-		add_result(out, probes, b, "success", b->sum.probes_ok);
-		add_result(out, probes, b, "failure", b->sum.probes_failed);
-	}
+	for (size_t i = 0; i < v->backend_count; i++)
+		add_results(v, probes, &v->backends[i], v->backends[i].sum.probes_ok,
+			v->backends[i].sum.probes_failed, out);
 	add_single(out, "iaido_backend_series_omitted", "gauge",
 		"Backends that have no series here because there are too many.", v->omitted);
 }
@@ -461,6 +489,7 @@ render_metrics(const struct snapshot *s, struct text *out)
 
 	if (r < 0)
 		return r;
+	make_backend_labels(&v);
 	add_process(s, out);
 	add_frontends(&v, out);
 	add_ended(&v, out);
@@ -468,6 +497,7 @@ render_metrics(const struct snapshot *s, struct text *out)
 	add_backends(&v, out);
 	add_bytes(&v, out);
 	add_names(s, out);
+	r = v.labels.bad ? -ENOMEM : 0;
 	metrics_view_fini(&v);
-	return 0;
+	return r;
 }

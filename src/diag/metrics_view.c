@@ -145,5 +145,6 @@ metrics_view_fini(struct metrics_view *v)
 {
 	free(v->frontends);
 	free(v->backends);
+	text_fini(&v->labels);
 	*v = (struct metrics_view){ 0 };
 }

@@ -6,6 +6,7 @@
 
 #include "iaido/macros.h"
 #include "iaido/snapshot.h"
+#include "iaido/text.h"
 
 /* Past this many backends none has series of its own. */
 #define METRICS_BACKENDS_MAX 1000
@@ -13,6 +14,8 @@
 struct metrics_backend {
 	const char *frontend;
 	struct snapshot_backend sum; /* of those with the same labels */
+	size_t labels_at; /* in the view's text */
+	size_t labels_len;
 };
 
 struct metrics_view {
@@ -22,6 +25,7 @@ struct metrics_view {
 	struct metrics_backend *backends; /* by frontend, then address */
 	size_t backend_count;
 	size_t omitted;
+	struct text labels; /* of all backends, for who renders */
 };
 
 /* Points into the snapshot, which has to live longer. Returns 0 or -ENOMEM. */

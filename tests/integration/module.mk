@@ -68,6 +68,11 @@ tests_integration_test_supervise_SOURCES = tests/integration/test_supervise.c
 tests_integration_test_supervise_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_test_supervise_LDADD = $(RUN_LIBS) $(MASTER_LIBS)
 
+integration_programs += tests/integration/test_lessons
+tests_integration_test_lessons_SOURCES = tests/integration/test_lessons.c
+tests_integration_test_lessons_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_test_lessons_LDADD = $(RUN_LIBS)
+
 check_PROGRAMS += $(integration_programs)
 dist_check_SCRIPTS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS) $(integration_programs)

@@ -105,11 +105,23 @@ exec_iaido(struct run *run, const char *const *more_args)
 void
 run_start(struct run *run, const char *const *more_args)
 {
+	sigset_t ends, before;
+
 	ck_assert_int_eq(run->pid, 0);
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	/* libcheck's handlers pass them on to the whole group: not in what is about to be iaido. */
+	sigprocmask(SIG_BLOCK, &ends, &before);
 	run->pid = fork();
 	ck_assert_int_ge(run->pid, 0);
-	if (run->pid == 0)
+	if (run->pid == 0) {
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGINT, SIG_DFL);
+		sigprocmask(SIG_SETMASK, &before, NULL);
 		exec_iaido(run, more_args);
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
 void

@@ -198,12 +198,30 @@ def check_reloads(iaido):
     wait(lambda: iaido.status()["generation"] > generation, "another generation")
     wait(lambda: "draining" in [w["state"] for w in iaido.status()["workers"]], "the old one drains")
     check_never_falls(before, totals(iaido))
-    iaido.write("one.example", "nonsense: 1\n")
+    iaido.write("one.example, two.example", "nonsense: 1\n")
     wait(lambda: iaido.status()["config"]["lastReload"]["ok"] is False, "refused")
     assert "nonsense" in iaido.status()["config"]["lastReload"]["error"]
     wait(lambda: iaido.metrics("config_last_reload_successful") == 0, "in the metrics too")
     assert iaido.metrics(r'config_reloads_total\{result="failure"\}') == 1
+    iaido.write("one.example, two.example")
+    wait(lambda: iaido.status()["config"]["lastReload"]["ok"] is True, "the good one is taken")
     check_never_falls(before, totals(iaido))
+    client.close()
+
+
+def check_upgrade(iaido):
+    """The same process under the same address, and no count falls."""
+    client = check_live_counts(iaido)
+    before, s = totals(iaido), iaido.status()
+    started = iaido.metrics("start_time_seconds")
+    iaido.process.send_signal(signal.SIGUSR2)
+    wait(lambda: '"upgrade.done"' in iaido.log_text(), "the upgrade is done")
+    wait(lambda: iaido.ask("/readyz")[0] == 200, "ready again")
+    assert iaido.status()["pid"] == s["pid"] == iaido.process.pid
+    check_never_falls(before, totals(iaido))
+    assert iaido.metrics("start_time_seconds") == started
+    client.sendall(b"y" * 1000)
+    wait(lambda: totals(iaido)[1] >= before[1] + 1000, "bytes of a connection from before")
     client.close()
 
 
@@ -266,6 +284,7 @@ def main():
             check_config(iaido)
             check_worker_lost(iaido, check_live_counts(iaido))
             check_reloads(iaido)
+            check_upgrade(iaido)
             check_gone_backend(iaido)
             check_client(iaido)
             check_other_address(iaido)

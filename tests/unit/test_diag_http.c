@@ -159,6 +159,41 @@ START_TEST(nonsense_is_refused)
 }
 END_TEST
 
+/* Requests with bytes changed, left out and doubled, many on a connection. The seed is fixed. */
+START_TEST(random_nonsense_does_no_harm)
+{
+	static const char good[] = "GET /statusz?format=json HTTP/1.1\r\nHost: x\r\n"
+				   "Accept: */*\r\nContent-Length: 0\r\n\r\n";
+	struct serve *s = serve_start(scene_fill);
+	unsigned seed = 20260131;
+
+	for (int i = 0; i < 1000; i++) {
+		char request[4 * sizeof(good)];
+		size_t len = 0;
+		int fd = serve_connect(s);
+
+		for (size_t j = 0; j < 3 * strlen(good); j++) {
+			unsigned r = (unsigned)rand_r(&seed) % 100;
+
+			if (r == 0)
+				request[len++] = (char)rand_r(&seed);
+			else if (r > 1)
+				request[len++] = good[j % strlen(good)];
+			if (r == 2)
+				j -= j > 20 ? (unsigned)rand_r(&seed) % 20 : 0;
+			if (len == sizeof(request))
+				break;
+		}
+		(void)send(fd, request, len, MSG_NOSIGNAL);
+		ck_assert_int_eq(shutdown(fd, SHUT_WR), 0);
+		free(serve_read_all(fd));
+		close(fd);
+	}
+	check_answer(s, "GET /healthz HTTP/1.1\r\n" CLOSING, "HTTP/1.1 200 ", "OK");
+	serve_stop(s);
+}
+END_TEST
+
 /* A head of `size` bytes in all. */
 static char *
 make_head(size_t size)
@@ -407,8 +442,9 @@ START_TEST(addresses_that_cannot_be_had_are_said)
 END_TEST
 
 UNIT_MAIN("diag_http", paths_answer, the_page_is_self_contained, head_tells_the_length_only,
-	other_methods_are_refused, nonsense_is_refused, large_heads_are_refused,
-	a_line_without_end_is_cut, pipelined_requests_are_answered_in_order,
-	at_most_64_connections_at_a_time, slow_clients_are_cut,
-	ten_thousand_that_go_away_in_the_middle, answers_are_shared_while_they_are_fresh,
-	it_can_be_freed_while_it_answers, addresses_that_cannot_be_had_are_said)
+	other_methods_are_refused, nonsense_is_refused, random_nonsense_does_no_harm,
+	large_heads_are_refused, a_line_without_end_is_cut,
+	pipelined_requests_are_answered_in_order, at_most_64_connections_at_a_time,
+	slow_clients_are_cut, ten_thousand_that_go_away_in_the_middle,
+	answers_are_shared_while_they_are_fresh, it_can_be_freed_while_it_answers,
+	addresses_that_cannot_be_had_are_said)

@@ -203,10 +203,12 @@ deliver_chunk(struct conn *c, struct direction *d, struct endpoint *to)
 	return STEP_DONE;
 }
 
+/* A splice that failed took no byte: a copy goes on where it stands, and needs less memory. */
 static bool
 splice_refused(int error)
 {
-	return error == EINVAL || error == ENOSYS || error == EPERM || error == EBADF;
+	return error == EINVAL || error == ENOSYS || error == EPERM || error == EBADF ||
+		error == ENOMEM;
 }
 
 /* The kernel does not splice to this socket: what is in the pipe goes the other way. */

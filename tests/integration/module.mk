@@ -73,6 +73,11 @@ tests_integration_test_lessons_SOURCES = tests/integration/test_lessons.c
 tests_integration_test_lessons_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_test_lessons_LDADD = $(RUN_LIBS)
 
+integration_programs += tests/integration/test_injected
+tests_integration_test_injected_SOURCES = tests/integration/test_injected.c
+tests_integration_test_injected_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_test_injected_LDADD = $(RUN_LIBS)
+
 check_PROGRAMS += $(integration_programs)
 dist_check_SCRIPTS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS) $(integration_programs)

@@ -18,6 +18,7 @@
 #include "family.h"
 #include "peer.h"
 #include "run.h"
+#include "stream.h"
 
 #define HEAD "workers: 1\nfrontends:\n  - bindAddress: 127.0.0.1:0\n"
 #define POOL "    backendPool:\n"
@@ -43,22 +44,6 @@ fetch(const struct run *run, const char *path, char *buf, size_t size)
 	return buf;
 }
 
-/* A listening socket of the test's own on 127.0.0.1. */
-static int
-listen_on(uint16_t *port, int backlog)
-{
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	socklen_t len = sizeof(in);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&in, sizeof(in)), 0);
-	ck_assert_int_eq(listen(fd, backlog), 0);
-	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&in, &len), 0);
-	*port = ntohs(in.sin_port);
-	return fd;
-}
-
 /* A port that swallows what is sent to it: its listen queue is full and never emptied. */
 static uint16_t
 open_black_hole(void)
@@ -66,7 +51,7 @@ open_black_hole(void)
 	struct sockaddr_in in = { .sin_family = AF_INET };
 	uint16_t port;
 
-	(void)listen_on(&port, 0);
+	(void)stream_listen(&port, 0);
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	in.sin_port = htons(port);
 	for (int i = 0; i < 3; i++) {
@@ -93,59 +78,23 @@ dead_port(void)
 
 #define STREAM_BYTES (16U << 20)
 
-static unsigned char
-pattern(size_t i)
-{
-	return (unsigned char)((i * 2654435761U) >> 13);
-}
-
-static void
-send_stream(int fd)
-{
-	static unsigned char buf[1 << 16];
-	size_t sent = 0;
-
-	while (sent < STREAM_BYTES) {
-		size_t len = sizeof(buf), done = 0;
-
-		for (size_t i = 0; i < len; i++)
-			buf[i] = pattern(sent + i);
-		while (done < len) {
-			ssize_t n = send(fd, buf + done, len - done, MSG_NOSIGNAL);
-
-			if (n <= 0)
-				_exit(1);
-			done += (size_t)n;
-		}
-		sent += len;
-	}
-	_exit(0);
-}
-
 START_TEST(a_reader_that_stalls_loses_no_byte)
 {
-	static unsigned char buf[1 << 16];
 	struct run run;
 	uint16_t port;
-	size_t got = 0;
-	ssize_t n;
-	int fd, listen_fd = listen_on(&port, 16), server;
+	char byte;
+	int fd, listen_fd = stream_listen(&port, 16), server;
 
 	/* The stall is several times as long as what is allowed to a peer that acknowledges nothing;
 	 * this one acknowledges, and just does not read. */
 	run_iaido(&run, 1, HEAD "    tcp: {userTimeout: 500ms}\n" POOL TIERS TARGET, port);
 	fd = peer_connect(run_port(&run, 0));
 	server = accept(listen_fd, NULL, NULL);
-	if (fork() == 0)
-		send_stream(server);
+	(void)stream_send_beside(server, 1, STREAM_BYTES);
 	close(server);
 	poll(NULL, 0, 3000);
-	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
-		for (ssize_t i = 0; i < n; i++, got++)
-			if (buf[i] != pattern(got))
-				ck_abort_msg("wrong byte at offset %zu", got);
-	ck_assert_int_eq(n, 0);
-	ck_assert_uint_eq(got, STREAM_BYTES);
+	stream_read(fd, 1, 0, STREAM_BYTES);
+	ck_assert_int_eq(recv(fd, &byte, 1, 0), 0);
 	close(fd);
 	ck_assert_int_eq(run_stop(&run, SIGTERM), 0);
 }

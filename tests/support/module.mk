@@ -5,6 +5,7 @@ EXTRA_DIST += tests/support/unit.h tests/support/descriptors.h tests/support/sam
 check_LIBRARIES += tests/support/librun.a
 tests_support_librun_a_SOURCES = tests/support/run.c tests/support/run.h \
 	tests/support/peer.c tests/support/peer.h tests/support/swarm.c tests/support/swarm.h \
+	tests/support/stream.c tests/support/stream.h \
 	tests/support/family.c tests/support/family.h
 tests_support_librun_a_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 RUN_LIBS = tests/support/librun.a $(CHECK_LIBS)

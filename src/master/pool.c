@@ -209,6 +209,7 @@ on_sweep(evutil_socket_t fd, short what, void *arg)
 	pools_take_shares(p);
 	pools_sweep_failures(p, clock_now_ns());
 	pools_sweep(p, clock_now_ns());
+	pools_set_timer(p);
 	find_backends(p);
 }
 

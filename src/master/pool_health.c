@@ -277,16 +277,31 @@ backend_step(struct backend *b, int64_t now_ns)
 	backend_set_due(b);
 }
 
+/* A worker found it slow to answer: a probe tells, whatever dials told before. */
+static void
+look_into_suspicion(struct backend *b, int64_t now_ns)
+{
+	if (b->failed || b->probe || b->use != BACKEND_ENABLED || !pool_probes(b->pool))
+		return;
+	b->since_ns = now_ns;
+	b->probe_ns = now_ns;
+	backend_set_due(b);
+}
+
 void
 pools_sweep_failures(struct pools *p, int64_t now_ns)
 {
 	for (uint32_t cell = 0; cell < p->cell_bound; cell++) {
 		struct backend *b = p->cells[cell];
+		uint64_t word;
 		bool flagged;
 
 		if (!b)
 			continue;
-		flagged = (atomic_load(&p->board->words[cell]) & PLACE_FAILED) != 0;
+		word = atomic_load(&p->board->words[cell]);
+		flagged = (word & PLACE_FAILED) != 0;
+		if (PLACE_SUSPECTS(word) > 0)
+			look_into_suspicion(b, now_ns);
 		if (flagged && !b->failed)
 			backend_fail(b, atomic_load(&p->board->cells[cell].last_error), now_ns);
 		else if (!flagged && b->failed)

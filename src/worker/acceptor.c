@@ -19,7 +19,7 @@
 
 /* A worker with nothing to pick looks again this often. */
 #define POLL_NS (10 * NSEC_PER_MSEC)
-#define PAUSE_NS (100 * NSEC_PER_MSEC)
+#define PAUSE_NS (250 * NSEC_PER_MSEC)
 #define BATCH_MAX 64
 /* So many full turns before a longer batch is tried, which may end with an accept in vain. */
 #define FULL_TURNS 8

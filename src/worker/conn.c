@@ -211,18 +211,34 @@ endpoint_register(struct conn *c, enum side side)
 	return 0;
 }
 
+/* What the kernel does with the socket when it is closed. A socket that cannot be told any more is
+ * closed all the same. */
+static void
+set_abortive(struct endpoint *e, bool abortive)
+{
+	struct linger l = { .l_onoff = abortive, .l_linger = 0 };
+
+	if (e->abortive == abortive)
+		return;
+	e->abortive = abortive;
+	(void)setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &l, sizeof(l));
+}
+
+void
+endpoint_make_abortive(struct endpoint *e)
+{
+	set_abortive(e, true);
+}
+
 void
 endpoint_close(struct worker *w, struct endpoint *e, bool reset)
 {
-	static const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-
 	if (e->fd < 0)
 		return;
 	if (e->registered)
 		forget_event(&e->event);
 	e->registered = false;
-	if (reset)
-		(void)setsockopt(e->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	set_abortive(e, reset);
 	close(e->fd);
 	e->fd = -1;
 	w->descriptors--;
@@ -246,6 +262,7 @@ conn_accepted(struct conn *c, struct frontend *f, int fd)
 	f->conn_count++;
 	SHARE_SET(w->share->head->connections, w->conn_count);
 	SHARE_ADD(f->share->waiting, 1);
+	SHARE_ADD(f->share->total, 1);
 	TAILQ_INSERT_TAIL(&w->conns, c, all_link);
 }
 
@@ -277,8 +294,6 @@ conn_connected(struct conn *c)
 	if (f->conf.max_age_ns > 0)
 		c->age_ns = c->last_ns + shed_age_ns(f->conf.max_age_ns, &w->rng);
 	SHARE_ADD(f->share->waiting, (uint32_t)-1);
-	if (!c->redialled)
-		SHARE_ADD(f->share->total, 1);
 	SHARE_ADD(f->share->dial_us[histogram_bucket(dial_bucket_us, DIAL_BUCKETS - 1, c->dial_us)],
 		1);
 	SHARE_ADD(f->share->dial_us_sum, c->dial_us);

@@ -36,6 +36,7 @@ struct endpoint {
 	uint8_t nodelay; /* enum nodelay: set before anything could wait for it */
 	bool sent; /* bytes given to it since its acknowledgements were last looked at */
 	bool heard; /* bytes came from it since then */
+	bool abortive; /* closed by the kernel (the process died), it ends by a reset */
 	bool failed; /* a send failed: nothing more goes to it */
 	bool urgent_inline; /* urgent data comes in the stream */
 };
@@ -156,6 +157,9 @@ void conn_connected(struct conn *c);
 
 /* Registers the endpoint once: read, write, closed, edge-triggered. Returns 0 or -errno. */
 int endpoint_register(struct conn *c, enum side side) MUST_CHECK;
+/* From now on a death of the process resets the connection: a stream that is cut off must not look
+ * complete. */
+void endpoint_make_abortive(struct endpoint *e);
 /* Takes the event out and closes the socket. */
 void endpoint_close(struct worker *w, struct endpoint *e, bool reset);
 

@@ -1,6 +1,7 @@
 /* Dials beside a connection's own: the hedge, which moves on to the next best backend as long as none
  * answers, and those that were overtaken, which run on without their client until they answer or
- * fail. Each holds a place. */
+ * fail. Each holds a place. A hedge that made way for the next one is given up, so that a client has
+ * two dials at most; what is left of it is the suspicion. */
 #include "config.h"
 
 #include "worker/hedge.h"
@@ -19,6 +20,9 @@
 
 /* A hedge that has not answered for this long (or twice its backend's latency) makes way. */
 #define HEDGE_STEP_NS (30 * NSEC_PER_MSEC)
+/* A suspicion without a dial lasts for a dial's time and this: by then the master's probe, begun
+ * within a second, has decided. */
+#define SUSPICION_NS (1500 * NSEC_PER_MSEC)
 
 static void on_dial(evutil_socket_t fd, short what, void *arg);
 
@@ -42,13 +46,15 @@ dial_new(struct worker *w, uint32_t cell, int fd)
 	return d;
 }
 
-/* Lets go of the socket without closing it. The place, where held, stays with the caller. */
+/* Lets go of the socket without closing it (-1: it was given up), and of the suspicion. The place
+ * stays with the caller. */
 static int
 dial_detach(struct dial *d)
 {
 	int fd = d->fd;
 
-	event_del(&d->event);
+	if (fd >= 0)
+		event_del(&d->event);
 	wheel_clear(&d->worker->dial_wheel, &d->wheel);
 	attempt_set_suspect(d->worker, d->cell, &d->suspect, false);
 	LIST_REMOVE(d, link);
@@ -65,6 +71,8 @@ dial_drop(struct dial *d)
 	uint32_t cell = d->cell;
 	int fd = dial_detach(d);
 
+	if (fd < 0)
+		return;
 	(void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 	close(fd);
 	w->descriptors--;
@@ -93,6 +101,23 @@ hedge_overtaken(struct dial *d)
 {
 	hedge_part(d);
 	attempt_set_suspect(d->worker, d->cell, &d->suspect, true);
+}
+
+/* Makes way for the client's next dial. No answer for a moment is no failure: but until the master
+ * has probed it, the backend is suspect. */
+static void
+give_up(struct dial *d)
+{
+	struct worker *w = d->worker;
+	int64_t left_ns = d->until_ns - d->started_ns;
+
+	hedge_overtaken(d);
+	event_del(&d->event);
+	close(d->fd);
+	d->fd = -1;
+	w->descriptors--;
+	place_release(w->board, w->share, d->cell);
+	schedule_dial(d, clock_coarse_ns() + left_ns + SUSPICION_NS);
 }
 
 /* The connection's own dial goes on without it, as a dial of the worker's. */
@@ -200,7 +225,10 @@ on_dial(evutil_socket_t fd, short what, void *arg)
 void
 hedge_expire(struct dial *d)
 {
-	dial_failed(d, ETIMEDOUT);
+	if (d->fd < 0)
+		dial_drop(d);
+	else
+		dial_failed(d, ETIMEDOUT);
 }
 
 void
@@ -212,7 +240,6 @@ hedge_free_all(struct worker *w)
 		dial_drop(d);
 }
 
-/* Dials the next best backend beside the present dial. A former hedge runs on without the client. */
 void
 hedge_start(struct conn *c)
 {
@@ -232,6 +259,8 @@ hedge_start(struct conn *c)
 	if (index == PICK_NONE)
 		return;
 	b = &f->conf.backends[index];
+	if (s->hedge != NULL)
+		give_up(s->hedge);
 	fd = attempt_open(w, &b->addr);
 	d = fd >= 0 ? dial_new(w, b->cell, fd) : NULL;
 	if (d == NULL) {
@@ -244,8 +273,6 @@ hedge_start(struct conn *c)
 		place_release(w->board, w->share, b->cell);
 		return;
 	}
-	if (s->hedge != NULL)
-		hedge_overtaken(s->hedge);
 	d->conn = c;
 	d->started_ns = now_ns;
 	s->hedge = d;

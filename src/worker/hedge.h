@@ -16,7 +16,7 @@ struct dial {
 	struct worker *worker;
 	struct conn *conn; /* NULL: it runs on without a client */
 	struct event event;
-	int fd;
+	int fd; /* -1: given up; the backend is suspect until until_ns */
 	uint32_t cell;
 	bool suspect;
 	int64_t started_ns;
@@ -26,7 +26,7 @@ struct dial {
 };
 
 /* Dials the next best backend beside the present dial, where one has a free place. A former hedge
- * runs on without the client. */
+ * makes way: its dial is given up. */
 void hedge_start(struct conn *c);
 /* The hedge becomes the connection's own dial (or its backend, once it has answered). Returns 0 or
  * -errno, in which case the connection has to end. */
@@ -37,7 +37,7 @@ void hedge_orphan(struct conn *c, bool overtaken);
 void hedge_part(struct dial *d);
 /* … or has found another backend: until it answers, it is suspect. */
 void hedge_overtaken(struct dial *d);
-/* Its timer is due: it fails. */
+/* Its timer is due: it fails, or its suspicion is over. */
 void hedge_expire(struct dial *d);
 void hedge_free_all(struct worker *w);
 

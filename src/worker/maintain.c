@@ -13,7 +13,8 @@
 #include "worker/frontend.h"
 #include "worker/relay.h"
 
-/* From then on the backend's side has keep-alive: short connections never pay for it. */
+/* From then on the backend's side has keep-alive, and both end by a reset should the worker die: short
+ * connections never pay for it. */
 #define KEEPALIVE_AFTER_NS NSEC_PER_SEC
 /* No byte for this long is a pause in the traffic … */
 #define PAUSE_NS (100 * NSEC_PER_MSEC)
@@ -26,6 +27,8 @@
 #define FAILED_UNACKED_NS (5 * NSEC_PER_SEC)
 /* Window probes without an answer that say that a stalled reader is gone. */
 #define DEAD_PROBES 3
+/* Connections compared for one that is to go. */
+#define QUIETEST_LOOKS 1000
 /* No promotion was to be had just now. */
 #define PROMOTION_RETRY_NS (200 * NSEC_PER_MSEC)
 
@@ -157,15 +160,19 @@ find_cause(const struct conn *c, struct cause *out)
 	return false;
 }
 
-/* The one of this worker's connections to the same backend that has been quiet for longest. */
+/* The one of this worker's connections to the same backend that has been quiet for longest; among
+ * thousands, of those that came last. */
 static struct conn *
 quietest(struct conn *c)
 {
 	struct conn *each, *found = c;
+	int looks = QUIETEST_LOOKS;
 
 	LIST_FOREACH(each, &c->worker->conns_of_cell[c->cell], cell_link) {
 		if (each->state == CONN_RELAYING && each->last_ns < found->last_ns)
 			found = each;
+		if (--looks == 0)
+			break;
 	}
 	return found;
 }
@@ -222,8 +229,11 @@ on_tick(struct conn *c, int64_t now_ns)
 void
 maintain_check(struct conn *c, int64_t now_ns)
 {
-	if (!c->keepalive_armed && now_ns >= c->accepted_ns + KEEPALIVE_AFTER_NS)
+	if (!c->keepalive_armed && now_ns >= c->accepted_ns + KEEPALIVE_AFTER_NS) {
 		arm_keepalive(c);
+		endpoint_make_abortive(&c->end[CLIENT]);
+		endpoint_make_abortive(&c->end[BACKEND]);
+	}
 	if (now_ns >= idle_due_ns(c)) {
 		conn_end(c, is_half_closed(c) ? ENDED_HALF_CLOSED : ENDED_IDLE);
 		return;

@@ -320,7 +320,9 @@ read_splice(struct conn *c, enum side from)
 	if (d->pipe == NULL)
 		d->pipe = pipe_take(c->worker);
 	if (d->pipe == NULL) {
+		/* Told once a direction, which copies from here on. */
 		SHARE_ADD(c->worker->share->head->splice_fallbacks, 1);
+		d->never_splice = true;
 		d->splicing = false;
 		return read_copy(c, from);
 	}

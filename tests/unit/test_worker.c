@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -413,6 +414,74 @@ START_TEST(a_silent_backend_is_hedged_and_found_out)
 }
 END_TEST
 
+START_TEST(a_client_has_two_dials_at_most_and_moves_on_fast)
+{
+	struct stage s;
+	int client, backend, fill_fds[3][4];
+	int64_t start_ns;
+	uint32_t most = 0;
+
+	stage_open(&s, 4);
+	for (unsigned int i = 0; i < 4; i++)
+		s.frontend.backends[i].latency_ns = NSEC_PER_MSEC;
+	stage_push(&s);
+	for (unsigned int i = 0; i < 3; i++)
+		fill_queue(&s, i, fill_fds[i], 4);
+	start_ns = clock_now_ns();
+	client = stage_connect(&s);
+	while (PLACE_ACTIVE(atomic_load(&s.board.words[13])) == 0) {
+		uint32_t active = 0;
+
+		for (uint32_t cell = 10; cell < 14; cell++)
+			active += PLACE_ACTIVE(atomic_load(&s.board.words[cell]));
+		most = active > most ? active : most;
+		ck_assert_int_lt(clock_now_ns() - start_ns, 20 * NSEC_PER_SEC);
+		sched_yield();
+	}
+	ck_assert_uint_le(most, 2);
+	backend = stage_accept(&s, 3);
+	/* All three are suspect, also the one whose dial was given up. */
+	for (uint32_t cell = 10; cell < 13; cell++)
+		ck_assert_uint_eq(PLACE_SUSPECTS(atomic_load(&s.board.words[cell])), 1);
+	for (int i = 0; i < 12; i++)
+		close(fill_fds[i / 4][i % 4]);
+	close(client);
+	close(backend);
+	stage_close(&s);
+}
+END_TEST
+
+START_TEST(a_worker_that_is_killed_cuts_streams_by_reset)
+{
+	struct stage s;
+	int64_t start_ns;
+	int client, backend;
+	char byte;
+
+	stage_open(&s, 1);
+	client = stage_connect(&s);
+	backend = stage_accept(&s, 0);
+	/* It takes a second until a connection is worth the system calls. */
+	start_ns = clock_now_ns();
+	while (clock_now_ns() - start_ns < 2 * NSEC_PER_SEC) {
+		struct timespec pause = { 0, 50000000 };
+
+		ck_assert_int_eq(send(backend, "x", 1, 0), 1);
+		ck_assert_int_eq(recv(client, &byte, 1, 0), 1);
+		nanosleep(&pause, NULL);
+	}
+	ck_assert_int_eq(kill(s.pid, SIGKILL), 0);
+	ck_assert_int_eq(stage_wait_exit(&s), 128 + SIGKILL);
+	ck_assert_int_lt(recv(client, &byte, 1, 0), 0);
+	ck_assert_int_eq(errno, ECONNRESET);
+	ck_assert_int_lt(recv(backend, &byte, 1, 0), 0);
+	ck_assert_int_eq(errno, ECONNRESET);
+	close(client);
+	close(backend);
+	stage_close(&s);
+}
+END_TEST
+
 START_TEST(clients_wait_in_the_queue_while_all_places_are_taken)
 {
 	struct stage s;
@@ -576,7 +645,8 @@ UNIT_MAIN("worker", a_large_stream_passes_both_ways_unchanged,
 	a_reset_right_behind_data_is_not_missed,
 	a_slow_reader_stops_the_sender_and_memory_stays_bounded,
 	single_bytes_and_urgent_ones_arrive, a_refusing_backend_is_left_for_the_next_one,
-	a_silent_backend_is_hedged_and_found_out,
+	a_silent_backend_is_hedged_and_found_out, a_client_has_two_dials_at_most_and_moves_on_fast,
+	a_worker_that_is_killed_cuts_streams_by_reset,
 	clients_wait_in_the_queue_while_all_places_are_taken,
 	without_a_backend_that_answers_the_client_is_reset_in_time,
 	idle_connections_are_closed_by_fin,

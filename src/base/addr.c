@@ -172,11 +172,38 @@ addr_format_host(const struct addr *a, char buf[ADDR_TEXT_MAX])
 	return buf;
 }
 
+static char *
+add_number(char *at, unsigned number)
+{
+	char digits[10];
+	size_t len = 0;
+
+	do
+		digits[len++] = (char)('0' + number % 10);
+	while (number /= 10);
+	while (len > 0)
+		*at++ = digits[--len];
+	return at;
+}
+
 const char *
 addr_format(const struct addr *a, char buf[ADDR_TEXT_MAX])
 {
 	char host[ADDR_TEXT_MAX];
+	struct plain_addr p;
+	char *at = buf;
 
+	make_plain(a, &p);
+	if (p.family == AF_INET) {
+		/* Twice in the line of each connection: worth to be quick at. */
+		for (unsigned i = 0; i < 4; i++) {
+			at = add_number(at, p.bytes[i]);
+			*at++ = i < 3 ? '.' : ':';
+		}
+		at = add_number(at, addr_port(a));
+		*at = '\0';
+		return buf;
+	}
 	addr_format_host(a, host);
 	(void)snprintf(buf, ADDR_TEXT_MAX, strchr(host, ':') ? "[%.48s]:%u" : "%.48s:%u", host,
 		(unsigned)addr_port(a));

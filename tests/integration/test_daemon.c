@@ -356,7 +356,8 @@ START_TEST(the_service_manager_is_told)
 	peer_start(&a, 'a');
 	run_init(&run);
 	manager.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	ck_assert_int_lt(snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path_in(&run, "notify")),
+	ck_assert_int_lt(
+		snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path_in(&run, "notify")),
 		(int)sizeof(sun.sun_path));
 	ck_assert_int_eq(bind(manager.fd, (struct sockaddr *)&sun, sizeof(sun)), 0);
 	setenv("NOTIFY_SOCKET", sun.sun_path, 1);

@@ -35,7 +35,7 @@ wan_wait 10 wan_settled near mid
 	sleep 3
 } | wan_load -n 40 -l 0 -p 200 127.0.0.1 5000
 wan_expect start failed = 0
-wan_expect start home = 100.0
+wan_expect start home '>=' 90 # the last ones may meet what comes
 wan_expect hole failed = 0
 wan_expect hole worst '<' 1500 # dialTimeout is 2 s
 wan_expect later failed = 0

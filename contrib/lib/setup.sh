@@ -9,7 +9,7 @@
 BUILD_PACKAGES="autoconf automake make gcc libc6-dev pkg-config \
 libevent-dev libyaml-dev libc-ares-dev check"
 # shellcheck disable=SC2034
-TEST_PACKAGES="curl iproute2 mount procps strace unbound util-linux"
+TEST_PACKAGES="curl iproute2 logrotate mount procps python3 strace unbound util-linux zsh"
 # shellcheck disable=SC2034
 LINT_PACKAGES="clang clang-format clang-tidy cppcheck shellcheck"
 

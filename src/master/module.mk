@@ -15,7 +15,8 @@ libmaster_a_SOURCES = \
 	src/master/dns.c src/master/dns.h src/master/dns_answer.c src/master/dns_answer.h \
 	src/master/dns_channel.c src/master/dns_channel.h src/master/dns_hosts.c src/master/dns_hosts.h \
 	src/master/pool.c src/master/pool.h src/master/pool_backends.c src/master/pool_departed.c \
-	src/master/pool_health.c src/master/pool_priv.h src/master/pool_promote.c src/master/pool_rank.c \
+	src/master/pool_health.c src/master/pool_measure.c src/master/pool_priv.h \
+	src/master/pool_promote.c src/master/pool_rank.c \
 	src/master/pool_save.c src/master/pool_settings.c src/master/pool_snapshot.c \
 	src/master/pool_sweep.c src/master/pool_table.c src/master/prober.c src/master/prober.h \
 	src/master/resolver.c src/master/resolver.h src/master/resolver_answer.c \

@@ -10,10 +10,11 @@
 #include "iaido/log.h"
 #include "pool_priv.h"
 
-/* After a fault of this host, or an answer that gave no latency while none is known. */
+/* After a fault of this host. */
 #define PROBE_AGAIN_NS NSEC_PER_SEC
-#define PROBES_FIRST 3
+/* Between the first probes of a backend, and between those of a round that contradicts. */
 #define PROBE_FIRST_NS (200 * NSEC_PER_MSEC)
+#define PROBE_DOUBT_NS (50 * NSEC_PER_MSEC)
 /* A dial that took so long may have lost its first segment: no sample. */
 #define DIAL_SAMPLE_MAX_US 900000
 
@@ -45,24 +46,28 @@ backend_set_due(struct backend *b)
 		wheel_set(w, &b->due, due_ns);
 }
 
-/* A period a tenth more or less, drawn anew each time, and the first whole one from half of it on: so
- * that neither backends nor the sidecars of a fleet are probed in step. Before that, three come
- * close together: a first answer that the start of everything made slow would stand for long. */
+/* A period a tenth more or less, drawn anew each time, and the first one anything from half of it on:
+ * so that neither backends nor the sidecars of a fleet are probed in step. */
 static int64_t
 next_round_ns(const struct backend *b, int64_t now_ns)
 {
-	int64_t low_ns = b->pool->settings->rebalance_ns, high_ns = add_ns(low_ns, low_ns / 10);
+	int64_t period_ns = b->pool->settings->rebalance_ns, low_ns = period_ns - period_ns / 10;
 
-	if (b->probes_ok > 0 && b->probes_ok < PROBES_FIRST) {
-		low_ns = low_ns < PROBE_FIRST_NS ? low_ns : PROBE_FIRST_NS;
-		high_ns = low_ns + low_ns / 2;
-	} else if (b->probes_ok == PROBES_FIRST) {
-		high_ns = low_ns;
-		low_ns -= low_ns / 2;
-	} else {
-		low_ns -= low_ns / 10;
-	}
-	return add_ns(now_ns, rng_between(&b->pool->pools->rng, low_ns, high_ns));
+	if (b->probes_ok <= POOL_ROUND_MAX)
+		low_ns = period_ns / 2;
+	return add_ns(now_ns,
+		rng_between(&b->pool->pools->rng, low_ns, add_ns(period_ns, period_ns / 10)));
+}
+
+/* Another probe of the same round. */
+static int64_t
+next_of_round_ns(const struct backend *b, int64_t now_ns)
+{
+	int64_t wait_ns = b->is_measured ? PROBE_DOUBT_NS : PROBE_FIRST_NS;
+
+	if (wait_ns > b->pool->settings->rebalance_ns)
+		wait_ns = b->pool->settings->rebalance_ns;
+	return now_ns + rng_between(&b->pool->pools->rng, wait_ns / 2, wait_ns);
 }
 
 /* Never early: so long it is not used. */
@@ -108,6 +113,7 @@ backend_fail(struct backend *b, int error, int64_t now_ns)
 	(void)place_fail(p->board, b->cell, error, now_ns);
 	b->failed = true;
 	b->since_ns = now_ns;
+	b->round_count = 0;
 	cancel_probe(b); /* begun before the failure, its answer would be older news */
 	if (!pool_probes(b->pool))
 		b->restore_ns = add_ns(now_ns, failure_ns(b));
@@ -129,14 +135,6 @@ restore(struct backend *b)
 	b->changed_wall_ns = clock_wall_ns();
 	place_restore(b->pool->pools->board, b->cell);
 	log_state(b, 0);
-}
-
-/* A round's measurement. */
-static void
-take_sample(struct backend *b, int64_t latency_ns)
-{
-	if (latency_add(&b->latency, latency_ns, b->pool->settings->bucket_ns))
-		pool_set_unranked(b->pool);
 }
 
 /* Probes */
@@ -171,11 +169,10 @@ on_probed(void *arg, int error, bool local, int64_t latency_ns)
 			b->probe_ns -= now_ns - b->probed_ns;
 	} else {
 		b->probes_ok++;
-		b->probe_ns = next_round_ns(b, now_ns);
-		if (latency_ns > 0)
-			take_sample(b, latency_ns);
-		else if (b->latency.held_ns == 0 && b->probe_ns > now_ns + PROBE_AGAIN_NS)
-			b->probe_ns = now_ns + PROBE_AGAIN_NS;
+		if (latency_ns > 0 && backend_measure(b, latency_ns))
+			b->probe_ns = next_round_ns(b, now_ns);
+		else
+			b->probe_ns = next_of_round_ns(b, now_ns);
 		if (b->failed)
 			restore(b);
 	}
@@ -212,14 +209,14 @@ is_told_by_dials(struct backend *b, int64_t now_ns)
 {
 	int64_t dial_ns, apart_ns, held_ns = b->latency.held_ns;
 
-	if (b->failed || held_ns == 0)
+	if (b->failed || !b->is_measured || b->round_count > 0)
 		return false;
 	dial_ns = find_dial_ns(b, now_ns);
 	apart_ns = dial_ns > held_ns ? dial_ns - held_ns : held_ns - dial_ns;
 	if (dial_ns == 0 || apart_ns > b->pool->settings->bucket_ns / 2)
 		return false;
 	b->since_ns = now_ns; /* each dial is told once */
-	take_sample(b, dial_ns);
+	backend_take_sample(b, dial_ns);
 	return true;
 }
 

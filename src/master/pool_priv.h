@@ -27,6 +27,7 @@ struct pool;
 
 #define POOL_SHARES_MAX 4096
 #define NEVER_NS INT64_MAX
+#define POOL_ROUND_MAX 5 /* probes of one round, and of the first one */
 
 /* Where a backend stands with the tables, so that its cell is given up only when no worker can use
  * it any more: in use, quiet (takes no new ones), left out of tables. */
@@ -57,6 +58,9 @@ struct backend {
 	bool was_warned; /* that it does */
 	uint32_t rank;
 	struct latency latency;
+	int64_t round_ns[POOL_ROUND_MAX]; /* answers of this round's probes */
+	uint8_t round_count;
+	bool is_measured; /* its first probes are done */
 	bool failed;
 	int64_t changed_wall_ns; /* of its state */
 	struct wheel_entry due; /* the first of the times below */
@@ -229,6 +233,12 @@ void backend_step(struct backend *b, int64_t now_ns);
 void backend_fail(struct backend *b, int error, int64_t now_ns);
 /* Looks for failures in the board that no message told. */
 void pools_sweep_failures(struct pools *p, int64_t now_ns);
+
+/* pool_measure.c */
+/* A probe was answered. False: this round wants another one, soon. */
+bool backend_measure(struct backend *b, int64_t latency_ns);
+/* A round's measurement. */
+void backend_take_sample(struct backend *b, int64_t latency_ns);
 
 /* pool_rank.c */
 /* Its backends get a new order, soon: several changes make one. */

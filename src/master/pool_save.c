@@ -185,6 +185,7 @@ load_backend(struct pool *pool, struct wire_reader *r)
 	b->absent_ns = wire_get_i64(r);
 	b->rank = wire_get_u32(r);
 	load_latency(&b->latency, r);
+	b->is_measured = b->latency.count == ARRAY_SIZE(b->latency.samples_ns);
 	b->failed = wire_get_u8(r) != 0;
 	b->changed_wall_ns = wire_get_i64(r);
 	load_times(b, r);

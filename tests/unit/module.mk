@@ -175,6 +175,11 @@ tests_unit_test_pool_SOURCES = tests/unit/test_pool.c tests/support/dnsd/client.
 tests_unit_test_pool_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
 tests_unit_test_pool_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_pool_measure
+tests_unit_test_pool_measure_SOURCES = tests/unit/test_pool_measure.c
+tests_unit_test_pool_measure_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_pool_measure_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_dns_hosts
 tests_unit_test_dns_hosts_SOURCES = tests/unit/test_dns_hosts.c
 tests_unit_test_dns_hosts_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src

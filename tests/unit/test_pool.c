@@ -590,7 +590,8 @@ START_TEST(real_dials_take_the_place_of_probes)
 		addr_port(&a));
 	configure(yaml);
 	cell = find(3, addr_format(&a, text))->cell;
-	expect(text, has_latency);
+	while (count_probes() < 5) /* the first ones are made in any case */
+		loop_for(base, 10 * MS);
 	before = count_probes();
 	dial_for(cell, 2000 * MS, 100);
 	ck_assert_uint_eq(count_probes(), before);

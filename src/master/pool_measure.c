@@ -4,6 +4,8 @@
  * are made and their median counts, so that jitter as wide as the hysteresis moves nobody. */
 #include "config.h"
 
+#include <assert.h>
+
 #include "pool_priv.h"
 
 /* An answer so far from what is held, in parts of a bucket, is looked into. */
@@ -14,6 +16,7 @@ median(const int64_t *values_ns, unsigned count)
 {
 	int64_t sorted[POOL_ROUND_MAX];
 
+	assert(count > 0 && count <= POOL_ROUND_MAX);
 	for (unsigned i = 0; i < count; i++) {
 		unsigned at = i;
 
@@ -57,6 +60,7 @@ agrees(const struct backend *b, int64_t latency_ns)
 bool
 backend_measure(struct backend *b, int64_t latency_ns)
 {
+	assert(b->round_count < POOL_ROUND_MAX);
 	b->round_ns[b->round_count++] = latency_ns;
 	if (!b->is_measured) {
 		take_first(b, latency_ns);

@@ -157,7 +157,7 @@ bury(struct master *m, struct worker *w, int status)
 {
 	struct supervisor *s = &m->supervisor;
 	bool expected = (w->stopped || w->state == WORKER_DRAINING) && status == 0;
-	uint32_t held = SHARE_GET(w->share.head->connections);
+	uint32_t held = supervisor_connections(w);
 	bool had_seat = w->generation == s->generation;
 	bool was_made = s->making != 0 && w->generation == s->making;
 	int64_t now = clock_now_ns();

@@ -125,7 +125,7 @@ fill_workers(const struct master *m, struct snapshot *out)
 		s->pid = w->pid;
 		s->generation = w->generation;
 		s->state = w->stopped ? WORKER_DRAINING : w->state;
-		s->connections = SHARE_GET(w->share.head->connections);
+		s->connections = supervisor_connections(w);
 	}
 	return 0;
 }

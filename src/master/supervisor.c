@@ -24,6 +24,7 @@
 #include "state.h"
 
 #define AUTO_WORKERS_MAX 4
+#define CONNECTIONS_PLAUSIBLE (UINT32_C(1) << 24)
 #define DRAIN_SLACK_NS (2 * NSEC_PER_SEC) /* a worker that drains may be that late */
 #define CLOSED_GRACE_NS NSEC_PER_SEC /* to end after the channel has */
 #define EVICT_NS (30 * NSEC_PER_SEC) /* a generation too many leaves within this */
@@ -387,37 +388,53 @@ is_fit(const struct worker *w, uint32_t generation, bool any_ready, bool drainin
 		(!any_ready && w->state == WORKER_STARTING);
 }
 
-void
-supervisor_assign(const struct master *m, uint32_t *owners, uint32_t slot_count)
+/* Everyone's own slots first: all that look silent keep theirs, should there be no sibling. */
+static uint32_t
+assign_own(const struct master *m, uint32_t *owners, uint32_t slot_count, uint32_t *fit)
 {
 	const struct supervisor *s = &m->supervisor;
 	bool any_ready = count_ready(s, s->generation) > 0;
-	uint32_t *fit = calloc(s->seat_count + 1, sizeof(*fit)), fit_count = 0, next = 0, i;
 	const struct worker *w;
+	uint32_t fit_count = 0, i;
 
-	memset(owners, 0, slot_count * sizeof(*owners));
-	if (!fit || s->seat_count == 0)
-		goto out;
 	TAILQ_FOREACH(w, &s->workers, link) {
-		if (w->generation != s->generation)
+		if (w->generation != s->generation || w->seat >= s->seat_count)
 			continue;
-		/* All that look silent keep their slots, should there be no sibling. */
 		for (i = w->seat; i < slot_count; i += s->seat_count)
 			owners[i] = w->number;
 		if (is_fit(w, s->generation, any_ready, m->shutdown.keep_accepting) &&
 			fit_count < s->seat_count)
 			fit[fit_count++] = w->number;
 	}
-	for (i = 0; i < slot_count && fit_count > 0; i++) {
-		uint32_t k;
+	return fit_count;
+}
 
-		for (k = 0; k < fit_count && fit[k] != owners[i]; k++)
-			;
-		if (k == fit_count)
+static bool
+is_among(uint32_t number, const uint32_t *numbers, uint32_t count)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++)
+		if (numbers[i] == number)
+			return true;
+	return false;
+}
+
+int
+supervisor_assign(const struct master *m, uint32_t *owners, uint32_t slot_count)
+{
+	uint32_t *fit = calloc(m->supervisor.seat_count + 1, sizeof(*fit));
+	uint32_t fit_count, next = 0, i;
+
+	if (!fit)
+		return -ENOMEM;
+	memset(owners, 0, slot_count * sizeof(*owners));
+	fit_count = assign_own(m, owners, slot_count, fit);
+	for (i = 0; i < slot_count && fit_count > 0; i++)
+		if (!is_among(owners[i], fit, fit_count))
 			owners[i] = fit[next++ % fit_count];
-	}
-out:
 	free(fit);
+	return 0;
 }
 
 void
@@ -453,6 +470,14 @@ supervisor_applied(const struct master *m)
 		if (w->applied < least)
 			least = w->applied;
 	return least;
+}
+
+uint32_t
+supervisor_connections(const struct worker *w)
+{
+	uint32_t n = SHARE_GET(w->share.head->connections);
+
+	return n < CONNECTIONS_PLAUSIBLE ? n : 0;
 }
 
 uint64_t

@@ -29,8 +29,7 @@ complete(const struct master *m, struct table_frontend *f)
 	if (!f->slot_owners)
 		return -ENOMEM;
 	f->slot_count = l->slot_count;
-	supervisor_assign(m, f->slot_owners, f->slot_count);
-	return 0;
+	return supervisor_assign(m, f->slot_owners, f->slot_count);
 }
 
 static int

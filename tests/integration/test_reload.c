@@ -304,6 +304,76 @@ START_TEST(an_edited_comment_respawns_nothing)
 }
 END_TEST
 
+START_TEST(a_file_whose_time_is_unchanged_is_read_on_hangup)
+{
+	struct timespec times[2] = { { 1000, 0 }, { 1000, 0 } };
+	struct peer a = { 0 }, b = { 0 };
+	struct run run;
+
+	peer_start(&a, 'a');
+	peer_start(&b, 'b');
+	run_init(&run);
+	run_write_conf(&run, ONE, 1, "", "127.0.0.1:0", a.port);
+	ck_assert_int_eq(utimensat(AT_FDCWD, run.conf_path, times, 0), 0);
+	start(&run, no_watch, 1);
+	ck_assert_int_eq(peer_ask(run_port(&run, 0)), 'a');
+	run_write_conf(&run, ONE, 1, "", "127.0.0.1:0", b.port);
+	ck_assert_int_eq(utimensat(AT_FDCWD, run.conf_path, times, 0), 0);
+	reload(&run, 1);
+	ck_assert_int_eq(peer_ask(run_port(&run, 0)), 'b');
+	ck_assert_int_eq(run_stop(&run, SIGTERM), 0);
+	peer_stop(&a);
+	peer_stop(&b);
+}
+END_TEST
+
+/* A port that nobody has at the moment. */
+static uint16_t
+find_free_port(void)
+{
+	struct peer p = { 0 };
+
+	peer_start(&p, 'x');
+	peer_stop(&p);
+	return p.port;
+}
+
+START_TEST(the_diagnostics_address_follows_the_file)
+{
+	uint16_t first = find_free_port(), second = find_free_port();
+	struct peer a = { 0 };
+	char top[64];
+	struct run run;
+	int fd;
+
+	peer_start(&a, 'a');
+	run_init(&run);
+	snprintf(top, sizeof(top), "diagAddr: 127.0.0.1:%u\n", first);
+	run_write_conf(&run, ONE, 1, top, "127.0.0.1:0", a.port);
+	start(&run, no_watch, 1);
+	ck_assert_int_ge(fd = peer_connect(first), 0);
+	close(fd);
+	snprintf(top, sizeof(top), "diagAddr: 127.0.0.1:%u\n", second);
+	run_write_conf(&run, ONE, 1, top, "127.0.0.1:0", a.port);
+	reload(&run, 1);
+	ck_assert_int_ge(fd = peer_connect(second), 0);
+	close(fd);
+	ck_assert_int_lt(peer_connect(first), 0);
+	/* One that is taken refuses the reload. */
+	snprintf(top, sizeof(top), "diagAddr: 127.0.0.1:%u\n", a.port);
+	run_write_conf(&run, ONE, 1, top, "127.0.0.1:0", a.port);
+	hang_up(&run);
+	expect_refused(&run, 1, "diagAddr: cannot listen on");
+	ck_assert_int_ge(fd = peer_connect(second), 0);
+	close(fd);
+	run_write_conf(&run, ONE, 1, "", "127.0.0.1:0", a.port);
+	reload(&run, 2);
+	ck_assert_int_lt(peer_connect(second), 0);
+	ck_assert_int_eq(run_stop(&run, SIGTERM), 0);
+	peer_stop(&a);
+}
+END_TEST
+
 START_TEST(the_number_of_workers_follows_the_file)
 {
 	static const int counts[] = { 4, 1, 3, 2 };
@@ -469,6 +539,7 @@ END_TEST
 RUN_MAIN("reload", reloads_under_load_refuse_and_cut_nothing, a_storm_of_hangups_is_a_few_reloads,
 	a_file_that_cannot_be_used_changes_nothing, bad_reloads_leave_no_descriptor_behind,
 	a_swapped_symlink_is_seen, a_file_that_comes_back_is_read_again,
-	an_edited_comment_respawns_nothing, the_number_of_workers_follows_the_file,
+	an_edited_comment_respawns_nothing, a_file_whose_time_is_unchanged_is_read_on_hangup,
+	the_diagnostics_address_follows_the_file, the_number_of_workers_follows_the_file,
 	frontends_come_and_go, replaced_workers_leave_at_drain_timeout,
 	generations_too_many_are_drained, limits_hold_over_generations)

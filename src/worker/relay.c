@@ -512,6 +512,12 @@ after_move(struct conn *c, enum side from, enum step step)
 			conn_close(c, true);
 			return false;
 		}
+		/* Both are gone: nobody is left to read for, and no event would come any more. */
+		if (c->end[from].failed) {
+			c->end[to].failed = true;
+			sender_failed(c, from, error);
+			return false;
+		}
 		/* What it sent before it went is still to be read; then its error shows. */
 		c->end[to].failed = true;
 		c->end[to].readable = true;

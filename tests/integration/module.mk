@@ -78,6 +78,11 @@ tests_integration_test_injected_SOURCES = tests/integration/test_injected.c
 tests_integration_test_injected_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_test_injected_LDADD = $(RUN_LIBS)
 
+integration_programs += tests/integration/test_faults
+tests_integration_test_faults_SOURCES = tests/integration/test_faults.c
+tests_integration_test_faults_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_test_faults_LDADD = $(RUN_LIBS)
+
 check_PROGRAMS += $(integration_programs)
 dist_check_SCRIPTS += $(INTEGRATION_TESTS)
 TESTS += $(INTEGRATION_TESTS) $(integration_programs)

@@ -8,6 +8,7 @@ import os
 import platform
 import resource
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -198,7 +199,9 @@ def describe(options, systems):
 
 
 def measure_side_by_side(options, systems, workloads, directory):
-    """Starts all systems, measures round by round, stops them. Returns the samples."""
+    """Starts all systems, measures round by round, stops them. Returns the samples, and why there
+    are not more of them, if something cut the run short after its first round."""
+    cut = None
     backend = Backend(options, directory, len(systems))
     running, samples = [], {}
     try:
@@ -207,12 +210,17 @@ def measure_side_by_side(options, systems, workloads, directory):
             running.append(proxy)
             proxy.start(os.path.join(directory, system.name), backend.ports[index])
         measure_rounds(options, backend, running, workloads, samples)
+    except proxies.Failure as failure:
+        if len(samples) < len(workloads) * len(running):
+            raise
+        cut = str(failure)
     finally:
         for proxy in running:
             proxy.stop()
         backend.stop()
-    return [{"placement": placement, "workload": workload, "system": system, "rounds": rounds}
-            for (placement, workload, system), rounds in samples.items()]
+    return {"cut": cut, "samples": [
+        {"placement": placement, "workload": workload, "system": system, "rounds": rounds}
+        for (placement, workload, system), rounds in samples.items()]}
 
 
 def measure_peers(options, directory):
@@ -224,7 +232,7 @@ def measure_peers(options, directory):
             result["counts"] = count_all(options, systems, backend, directory)
         finally:
             backend.stop()
-    result["samples"] = measure_side_by_side(options, systems, workloads, directory)
+    result.update(measure_side_by_side(options, systems, workloads, directory))
     return result
 
 
@@ -243,7 +251,7 @@ def measure_scale(options, directory):
         result["table_ms"] = scale.measure_table(options, directory, backend.ports[0], relay)
     finally:
         backend.stop()
-    result["samples"] = measure_side_by_side(options, systems, workloads, directory)
+    result.update(measure_side_by_side(options, systems, workloads, directory))
     return result
 
 
@@ -260,7 +268,13 @@ def write_result(options, result):
     print(text)
 
 
+def on_signal(number, _frame):
+    raise proxies.Failure(f"ended by signal {number}")
+
+
 def main():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, on_signal)
     options = parse_options()
     proxies.raise_descriptor_limit()
     directory = tempfile.mkdtemp(prefix="iaido-bench-")
@@ -273,6 +287,8 @@ def main():
         result = (measure_scale if options.scale else measure_peers)(options, directory)
         result["about"]["took_seconds"] = round(time.monotonic() - started)
         write_result(options, result)
+        if result["cut"]:
+            sys.exit(f"bench: cut short: {result['cut']}")
     except proxies.Failure as failure:
         sys.exit(f"bench: {failure}")
     finally:

@@ -118,8 +118,10 @@ class Proxy:
             return log.read()[-2000:]
 
     def pids(self):
-        if self.process.poll() is not None:
-            raise Failure(f"{self.label} has ended: {self.tail()}")
+        status = self.process.poll()
+        if status is not None:
+            how = f"by signal {-status}" if status < 0 else f"with status {status}"
+            raise Failure(f"{self.label} has ended {how}: {self.tail()}")
         return family(self.process.pid)
 
     def stop(self):

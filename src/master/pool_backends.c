@@ -13,6 +13,9 @@
 /* The answer to the question that is asked when a TTL is over has to come, too. */
 #define ABSENCE_SLACK_NS NSEC_PER_SEC
 
+/* Of one look's changes so many are told at level info: a name may have a thousand addresses. */
+#define TOLD_MAX 16
+
 static unsigned
 bucket_of(uint32_t pool_id, const struct addr *a)
 {
@@ -210,7 +213,7 @@ backend_set_use(struct backend *b, enum backend_use use, int64_t now_ns)
 	backend_set_stand(b, use == BACKEND_ENABLED ? STAND_USED : STAND_QUIET);
 	backend_watch(b, now_ns);
 	pool_set_unranked(b->pool);
-	log_use(b, LOG_LEVEL_INFO, messages[use]);
+	log_use(b, b->pool->told++ < TOLD_MAX ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG, messages[use]);
 }
 
 bool
@@ -357,6 +360,7 @@ pool_find_backends(struct pool *pool, int64_t now_ns)
 	struct backend *b;
 
 	pool->is_dirty = false;
+	pool->told = 0;
 	pool->left_out = 0;
 	TAILQ_FOREACH(b, &pool->backends, link)
 		b->seen = b->is_double = false;

@@ -122,6 +122,7 @@ struct pool {
 	const struct frontend_conf *next_conf;
 	bool is_dirty; /* its backends are to be found anew */
 	bool is_unranked;
+	unsigned told; /* changes logged while backends are found anew */
 	size_t left_out; /* addresses for which there was no cell or no memory */
 	struct backend_list backends;
 	size_t backend_count;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <sys/socket.h>
 
 #include "iaido/clock.h"
 
@@ -154,6 +155,20 @@ dial_next(struct conn *c)
 	dial_from(c, picker_take(&f->picker, w->board, w->share, &c->setup->tried, &w->rng));
 }
 
+/* A backend that answered, spoke and reset, all before we looked: what it said is the client's. The
+ * error is used up by now, so that it is noted here. */
+static bool
+has_last_words(struct endpoint *e, int error)
+{
+	char byte;
+
+	if ((error != ECONNRESET && error != EPIPE) ||
+		recv(e->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 1)
+		return false;
+	e->failed = e->readable = e->closed_seen = true;
+	return true;
+}
+
 void
 dial_on_event(struct conn *c, short what)
 {
@@ -162,6 +177,8 @@ dial_on_event(struct conn *c, short what)
 
 	if (r == -EINPROGRESS)
 		return;
+	if (r < 0 && has_last_words(&c->end[BACKEND], -r))
+		r = 0;
 	if (r == 0 && attempt_hit_itself(w, c->cell, c->end[BACKEND].fd))
 		r = -ECONNREFUSED;
 	if (r < 0) {

@@ -180,6 +180,32 @@ START_TEST(sessions_may_end_in_any_order)
 }
 END_TEST
 
+START_TEST(what_a_backend_says_before_it_resets_at_once_arrives)
+{
+	struct run run;
+	uint16_t port;
+	int listen_fd = stream_listen(&port, 64);
+
+	run_iaido(&run, 1, CONF, 1, 64, port);
+	for (uint32_t i = 0; i < 40; i++) {
+		int client = peer_connect(run_port(&run, 0));
+		int server = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		char byte;
+
+		/* Now and then this is all over before the worker looks at its dial. */
+		ck_assert_int_eq(stream_send(server, i, 0, 500), 0);
+		end(server, true);
+		stream_read(client, i, 0, 500);
+		ck_assert_int_lt(recv(client, &byte, 1, 0), 0);
+		ck_assert_int_eq(errno, ECONNRESET);
+		close(client);
+	}
+	ck_assert_uint_eq(run_count_log(&run, "event=backend.failed"), 0);
+	ck_assert_int_eq(run_stop(&run, SIGTERM), 0);
+	close(listen_fd);
+}
+END_TEST
+
 START_TEST(no_byte_of_one_session_reaches_another)
 {
 	struct run run;
@@ -322,7 +348,7 @@ START_TEST(without_memory_connections_wait_and_the_worker_lives)
 END_TEST
 
 RUN_MAIN("faults", an_overflowing_queue_is_served_in_the_end, no_worker_hogs_the_connections,
-	sessions_may_end_in_any_order, no_byte_of_one_session_reaches_another,
-	a_stream_that_turns_to_single_bytes_arrives_whole,
+	sessions_may_end_in_any_order, what_a_backend_says_before_it_resets_at_once_arrives,
+	no_byte_of_one_session_reaches_another, a_stream_that_turns_to_single_bytes_arrives_whole,
 	the_end_of_an_answer_does_not_wait_for_more, a_full_disk_under_the_log_stops_nothing,
 	without_memory_connections_wait_and_the_worker_lives)

@@ -1,8 +1,10 @@
 """make bench-check: iaido's instructions and system calls per request against tests/bench/budgets.
 
-Neither figure depends on how fast or how busy the machine is, so a change that costs more is seen
-on any of them. Instructions are those of user space, as callgrind counts them; both are the
-difference between two runs of different length, so that starting up and ending cancel out.
+Neither figure depends on how fast the machine is, so a change that costs more is seen on any of
+them. Instructions are those of user space, as callgrind counts them; both are the difference
+between two runs of different length, so that starting up and ending cancel out. A machine that is
+busy with other things adds to them (fewer events at each wait, more timers a request) and never
+takes away: so what is over its budget is measured again, and the smallest figure counts.
 """
 import argparse
 import glob
@@ -26,6 +28,7 @@ CASES = {
     "close_16": ("close", 16, 64),
 }
 SHORT, LONGER = 200, 2000
+ATTEMPTS = 4
 LOOSE = 0.85        # below this share of its budget a figure has earned a smaller one
 
 
@@ -67,25 +70,39 @@ def instructions_of_run(options, directory, backend_port, longer):
     return total
 
 
-def measure_instructions(options, directory, backend_port):
+def measure_instructions(options, directory, backend_port, cases):
     base = instructions_of_run(options, f"{directory}/base", backend_port, None)
     return {f"instructions_{case}":
             (instructions_of_run(options, f"{directory}/{case}", backend_port, case) - base)
-            / LONGER for case in CASES}
+            / LONGER for case in cases}
 
 
-def measure_calls(options, directory, backend_port):
+def measure_calls(options, directory, backend_port, cases):
     proxy = proxies.Iaido(options)
     proxy.start(f"{directory}/calls", backend_port)
     seen = {}
     try:
-        for case in CASES:
+        for case in cases:
             seen[f"syscalls_{case}"], names = figures.measure_calls(
                 proxy, lambda units, c=case: run_load(options, proxy.port, c, units),
                 SHORT, SHORT + LONGER, f"{directory}/strace")
             print(f"{case}: " + ", ".join(f"{name} {each:g}" for name, each in names.items()))
     finally:
         proxy.stop()
+    return seen
+
+
+def measure(options, directory, backend_port, budgets):
+    """Every figure once; those over their budget again."""
+    seen = {}
+    for attempt in range(ATTEMPTS):
+        where = f"{directory}/{attempt}"
+        os.mkdir(where)
+        for kind, take in (("syscalls", measure_calls), ("instructions", measure_instructions)):
+            cases = [case for case in CASES if seen.get(f"{kind}_{case}", sys.maxsize)
+                     > budgets.get(f"{kind}_{case}", 0)]
+            for name, value in (take(options, where, backend_port, cases) if cases else {}).items():
+                seen[name] = min(value, seen.get(name, value))
     return seen
 
 
@@ -130,9 +147,8 @@ def main():
                                stdout=subprocess.PIPE, text=True)
     try:
         port = int(backend.stdout.readline())
-        seen = measure_calls(options, directory, port)
-        seen.update(measure_instructions(options, directory, port))
-        wrong = compare(seen, read_budgets(options.budgets))
+        budgets = read_budgets(options.budgets)
+        wrong = compare(measure(options, directory, port, budgets), budgets)
     except (proxies.Failure, subprocess.CalledProcessError) as failure:
         sys.exit(f"bench-check: {failure}")
     finally:

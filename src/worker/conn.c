@@ -259,6 +259,7 @@ conn_accepted(struct conn *c, struct frontend *f, int fd)
 	c->setup->wait_until_ns = c->accepted_ns + f->conf.wait_ns;
 	w->descriptors++;
 	w->conn_count++;
+	w->empty_since_ns = 0; /* also for one that comes and goes between two looks */
 	f->conn_count++;
 	SHARE_SET(w->share->head->connections, w->conn_count);
 	SHARE_ADD(f->share->waiting, 1);

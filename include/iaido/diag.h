@@ -22,6 +22,9 @@ struct diag_source {
  * unlinked first where it is a dead socket). Returns the descriptor or -errno. */
 int diag_listen(const char *diag_addr) MUST_CHECK;
 
+/* Removes the file of a "unix:/path" that this program listened on; nothing for other addresses. */
+void diag_unlisten(const char *diag_addr);
+
 /* Serves on fd, which it takes on success (it may be one that an earlier program opened; an upgrade
  * hands on diag_descriptor()). SIGPIPE has to be ignored. Returns 0 or -errno. */
 int diag_new(struct event_base *base, int fd, const struct diag_source *source, struct diag **out)

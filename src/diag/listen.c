@@ -73,3 +73,13 @@ diag_listen(const char *diag_addr)
 	}
 	return fd;
 }
+
+void
+diag_unlisten(const char *diag_addr)
+{
+	struct diag_sockaddr at;
+
+	if (diag_addr_resolve(diag_addr, DIAG_ADDR_TO_LISTEN, &at) == 0 &&
+		at.sa.sa_family == AF_UNIX && at.un.sun_path[0] != '\0')
+		(void)unlink(at.un.sun_path); /* where it cannot be, the next start does it */
+}

@@ -174,10 +174,13 @@ finish(struct master *m)
 		close(m->signal_fd);
 	if (m->base)
 		event_base_free(m->base);
-	if (m->upgrade.mode == UPGRADE_REHEARSAL)
+	if (m->upgrade.mode == UPGRADE_REHEARSAL) {
 		pidfile_forget(&m->pidfile);
-	else
+	} else {
 		pidfile_remove(&m->pidfile);
+		if (m->diag_addr)
+			diag_unlisten(m->diag_addr);
+	}
 	frontend_ids_fini(&m->ids);
 	conf_free(m->conf);
 	free(m->diag_addr);

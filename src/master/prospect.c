@@ -213,6 +213,8 @@ commit_diag(struct master *m, struct prospect *p)
 			return r;
 		p->diag_fd = -1;
 	}
+	if (m->diag && m->diag_addr && (!p->diag_addr || strcmp(m->diag_addr, p->diag_addr) != 0))
+		diag_unlisten(m->diag_addr);
 	diag_free(m->diag);
 	m->diag = next;
 	free(m->diag_addr);

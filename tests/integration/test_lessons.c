@@ -447,6 +447,9 @@ START_TEST(readiness_follows_the_backends_only_when_asked_to)
 	ck_assert_ptr_nonnull(
 		strstr(fetch(&run, "/readyz?backends=any", buf, sizeof(buf)), " 503 "));
 	ck_assert_int_eq(run_stop(&run, SIGQUIT), 0);
+	/* The socket is gone with its program. */
+	snprintf(buf, sizeof(buf), "%s/diag", run.dir);
+	ck_assert_int_lt(access(buf, F_OK), 0);
 }
 END_TEST
 

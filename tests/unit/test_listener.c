@@ -75,7 +75,7 @@ START_TEST(a_group_has_a_slot_for_each_worker_on_one_port)
 	ck_assert_uint_ne(l->items[0].id, l->items[1].id);
 	ck_assert_str_ne(l->items[0].name, l->items[1].name);
 	for (uint32_t i = 0; i < 3; i++) {
-		struct sockaddr_in in;
+		struct sockaddr_in in = { 0 };
 		socklen_t len = sizeof(in);
 		int fd = l->items[0].fds[i];
 

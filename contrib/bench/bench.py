@@ -43,7 +43,7 @@ def parse_options():
                         help="proxy, load and backend on one core; or the proxy alone on its own")
     parser.add_argument("--systems", metavar="NAME,...",
                         help="of " + ", ".join(s.name for s in proxies.ALL))
-    parser.add_argument("--workloads", metavar="TEXT,...",
+    parser.add_argument("--workloads", metavar="TEXT;...",
                         help="only those whose name contains one of these")
     parser.add_argument("--host-network", action="store_true",
                         help="as root too, use no network namespace of its own")
@@ -69,7 +69,7 @@ def parse_options():
 def choose(options):
     names = options.systems.split(",") if options.systems else None
     systems = [s for s in proxies.ALL if names is None or s.name in names]
-    texts = options.workloads.split(",") if options.workloads else [""]
+    texts = options.workloads.split(";") if options.workloads else [""]
     workloads = [w for w in WORKLOADS if any(t in w.name for t in texts)
                  and (w.is_quick or not options.quick or options.workloads)]
     if not systems or not workloads:
@@ -258,7 +258,7 @@ def measure_scale(options, directory):
 def write_result(options, result):
     name = "scale" if options.scale else "bench"
     text = scale.render(result) if options.scale else report.render(result)
-    files = {f"{name}.md": text, f"{name}.json": json.dumps(result, indent=1) + "\n"}
+    files = {f"{name}.md": text, f"{name}.json": json.dumps(result) + "\n"}
     if not options.scale:
         files[f"{name}.svg"] = chart.render(result)
     os.makedirs(options.output, exist_ok=True)

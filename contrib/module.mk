@@ -20,9 +20,6 @@ contrib/systemd/iaido.service: contrib/systemd/iaido.service.in Makefile
 	$(AM_V_GEN)$(MKDIR_P) contrib/systemd && \
 		$(substitute) $(srcdir)/contrib/systemd/iaido.service.in >$@.tmp && mv $@.tmp $@
 
-logrotatedir = $(sysconfdir)/logrotate.d
-dist_logrotate_DATA = contrib/logrotate/iaido
-
 # Completion where both shells look for it.
 bashcompletiondir = $(datadir)/bash-completion/completions
 zshcompletiondir = $(datadir)/zsh/site-functions

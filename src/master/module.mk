@@ -5,7 +5,8 @@ libmaster_a_SOURCES = \
 	src/master/cpus.c src/master/cpus.h src/master/daemon.c src/master/daemon.h \
 	src/master/frontend_id.c src/master/frontend_id.h src/master/handover.c \
 	src/master/handover.h src/master/life.c src/master/life.h \
-	src/master/listener.c src/master/listener.h src/master/master.c src/master/notify.c \
+	src/master/listener.c src/master/listener.h src/master/listener_save.c \
+	src/master/master.c src/master/notify.c \
 	src/master/notify.h src/master/paths.c src/master/paths.h src/master/pidfile.c \
 	src/master/pidfile.h src/master/privileges.c src/master/privileges.h \
 	src/master/prospect.c src/master/prospect.h src/master/reload.c src/master/shutdown.c \

@@ -378,65 +378,6 @@ supervisor_abandon(struct master *m)
 	s->making = 0;
 }
 
-/* Who may be given slots: ready and showing signs of life; before anyone is ready, all. */
-static bool
-is_fit(const struct worker *w, uint32_t generation, bool any_ready, bool draining)
-{
-	if (w->generation != generation || w->stopped || w->unfit)
-		return false;
-	return w->state == WORKER_READY || (draining && w->state == WORKER_DRAINING) ||
-		(!any_ready && w->state == WORKER_STARTING);
-}
-
-/* Everyone's own slots first: all that look silent keep theirs, should there be no sibling. */
-static uint32_t
-assign_own(const struct master *m, uint32_t *owners, uint32_t slot_count, uint32_t *fit)
-{
-	const struct supervisor *s = &m->supervisor;
-	bool any_ready = count_ready(s, s->generation) > 0;
-	const struct worker *w;
-	uint32_t fit_count = 0, i;
-
-	TAILQ_FOREACH(w, &s->workers, link) {
-		if (w->generation != s->generation || w->seat >= s->seat_count)
-			continue;
-		for (i = w->seat; i < slot_count; i += s->seat_count)
-			owners[i] = w->number;
-		if (is_fit(w, s->generation, any_ready, m->shutdown.keep_accepting) &&
-			fit_count < s->seat_count)
-			fit[fit_count++] = w->number;
-	}
-	return fit_count;
-}
-
-static bool
-is_among(uint32_t number, const uint32_t *numbers, uint32_t count)
-{
-	uint32_t i;
-
-	for (i = 0; i < count; i++)
-		if (numbers[i] == number)
-			return true;
-	return false;
-}
-
-int
-supervisor_assign(const struct master *m, uint32_t *owners, uint32_t slot_count)
-{
-	uint32_t *fit = calloc(m->supervisor.seat_count + 1, sizeof(*fit));
-	uint32_t fit_count, next = 0, i;
-
-	if (!fit)
-		return -ENOMEM;
-	memset(owners, 0, slot_count * sizeof(*owners));
-	fit_count = assign_own(m, owners, slot_count, fit);
-	for (i = 0; i < slot_count && fit_count > 0; i++)
-		if (!is_among(owners[i], fit, fit_count))
-			owners[i] = fit[next++ % fit_count];
-	free(fit);
-	return 0;
-}
-
 void
 supervisor_send_table(struct master *m, uint64_t number, int table_fd)
 {

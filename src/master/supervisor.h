@@ -103,8 +103,6 @@ int supervisor_adopt(struct master *m) MUST_CHECK;
 /* Kills and reaps every worker that this program has started; they stay on the list. */
 void supervisor_kill_own(struct master *m);
 
-/* Which worker accepts from each slot of a frontend. Returns 0 or -ENOMEM. */
-int supervisor_assign(const struct master *m, uint32_t *owners, uint32_t slot_count) MUST_CHECK;
 /* How many connections a worker says that it has; nonsense is 0. */
 uint32_t supervisor_connections(const struct worker *w);
 void supervisor_send_table(struct master *m, uint64_t number, int table_fd);

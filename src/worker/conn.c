@@ -14,6 +14,7 @@
 
 #include "worker/acceptor.h"
 #include "worker/connlog.h"
+#include "worker/deliver.h"
 #include "worker/dial.h"
 #include "worker/forget.h"
 #include "worker/frontend.h"
@@ -392,8 +393,8 @@ conn_close(struct conn *c, bool reset)
 	conn_set_ending(c, ENDED_BY_IAIDO, ENDED_ERROR);
 	now_ns = clock_now_ns();
 	leave_lists(c);
-	relay_free_direction(w, &c->from[CLIENT]);
-	relay_free_direction(w, &c->from[BACKEND]);
+	deliver_discard(w, &c->from[CLIENT]);
+	deliver_discard(w, &c->from[BACKEND]);
 	endpoint_close(w, &c->end[CLIENT], reset);
 	endpoint_close(w, &c->end[BACKEND], reset);
 	count_ended(c, was_relaying, now_ns);

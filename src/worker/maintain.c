@@ -10,6 +10,7 @@
 
 #include "iaido/clock.h"
 
+#include "worker/deliver.h"
 #include "worker/frontend.h"
 #include "worker/relay.h"
 

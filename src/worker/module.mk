@@ -5,7 +5,9 @@ libworker_a_SOURCES = \
 	src/worker/attempt.c src/worker/attempt.h \
 	src/worker/conn.c src/worker/conn.h \
 	src/worker/connlog.c src/worker/connlog.h \
+	src/worker/deliver.c src/worker/deliver.h \
 	src/worker/dial.c src/worker/dial.h \
+	src/worker/drain.c src/worker/drain.h \
 	src/worker/forget.c src/worker/forget.h \
 	src/worker/hedge.c src/worker/hedge.h \
 	src/worker/frontend.c src/worker/frontend.h \

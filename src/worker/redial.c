@@ -11,9 +11,9 @@
 #include "iaido/clock.h"
 
 #include "worker/conn.h"
+#include "worker/deliver.h"
 #include "worker/dial.h"
 #include "worker/frontend.h"
-#include "worker/relay.h"
 
 #define AT_ONCE_NS NSEC_PER_SEC
 
@@ -38,8 +38,8 @@ forget_backend(struct conn *c)
 	if (c->in_active)
 		TAILQ_REMOVE(&w->active, c, active_link);
 	c->in_ready = c->in_active = false;
-	relay_free_direction(w, &c->from[CLIENT]);
-	relay_free_direction(w, &c->from[BACKEND]);
+	deliver_discard(w, &c->from[CLIENT]);
+	deliver_discard(w, &c->from[BACKEND]);
 	memset(c->from, 0, sizeof(c->from));
 	endpoint_close(w, e, true);
 	memset(e, 0, sizeof(*e));

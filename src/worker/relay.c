@@ -7,15 +7,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <netinet/tcp.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "iaido/clock.h"
 
+#include "worker/deliver.h"
 #include "worker/maintain.h"
 #include "worker/pipe.h"
 #include "worker/redial.h"
@@ -28,84 +26,9 @@
  * and the direction copies again. */
 #define SMALL_SPLICE 16384
 #define SMALL_SPLICES_MAX 4
-/* One segment on any path: sent at once even without TCP_NODELAY. */
-#define ONE_SEGMENT 1200
 /* How long what came before a reset may take to be delivered. */
 #define RESET_DELIVERY_NS NSEC_PER_SEC
 #define RESET_POLL_NS (10 * NSEC_PER_MSEC)
-/* Chunks kept for the next receiver that is slow. */
-#define FREE_CHUNKS_MAX 32
-
-/* What a receiver did not take of one read. */
-struct chunk {
-	struct chunk *next;
-	uint32_t at;
-	uint32_t end;
-	uint8_t data[COPY_BUFFER_SIZE];
-};
-
-enum step {
-	STEP_DONE, /* delivered, or read: go on */
-	STEP_QUIET, /* nothing more to read now */
-	STEP_BLOCKED, /* the receiver takes no more now */
-	STEP_MORE, /* the budget is spent */
-	STEP_PASSED, /* the sender's FIN was passed on */
-	STEP_SENDER_FAILED, /* errno tells */
-	STEP_RECEIVER_FAILED,
-};
-
-static struct chunk *
-chunk_take(struct worker *w)
-{
-	struct chunk *k = w->free_chunks;
-
-	if (k == NULL)
-		return malloc(sizeof(*k));
-	w->free_chunks = k->next;
-	w->free_chunk_count--;
-	return k;
-}
-
-static void
-chunk_give(struct worker *w, struct chunk *k)
-{
-	if (w->free_chunk_count >= FREE_CHUNKS_MAX) {
-		free(k);
-		return;
-	}
-	k->next = w->free_chunks;
-	w->free_chunks = k;
-	w->free_chunk_count++;
-}
-
-void
-relay_free_chunks(struct worker *w)
-{
-	struct chunk *k;
-
-	while ((k = w->free_chunks) != NULL) {
-		w->free_chunks = k->next;
-		free(k);
-	}
-	w->free_chunk_count = 0;
-}
-
-void
-relay_free_direction(struct worker *w, struct direction *d)
-{
-	if (d->chunk != NULL)
-		chunk_give(w, d->chunk);
-	if (d->pipe != NULL)
-		pipe_give(w, d->pipe);
-	d->chunk = NULL;
-	d->pipe = NULL;
-}
-
-bool
-direction_pending(const struct direction *d)
-{
-	return d->chunk != NULL || (d->pipe != NULL && d->pipe->bytes > 0);
-}
 
 static void
 account(struct conn *c, enum side from, size_t n)
@@ -120,165 +43,6 @@ account(struct conn *c, enum side from, size_t n)
 		c->backend_last_ns = c->last_ns;
 	}
 	conn_mark_active(c);
-}
-
-/* A second segment could wait for the first one's acknowledgement: so no later than before it. */
-static void
-before_send(struct endpoint *e, size_t len)
-{
-	static const int on = 1;
-
-	e->sent = true;
-	if (LIKELY(e->nodelay == NODELAY_SET))
-		return;
-	if (e->nodelay == NODELAY_UNSENT && len <= ONE_SEGMENT) {
-		e->nodelay = NODELAY_SENT_ONE;
-		return;
-	}
-	/* A socket that cannot take it any more is found broken by the send that follows. */
-	(void)setsockopt(e->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	e->nodelay = NODELAY_SET;
-}
-
-/* Returns how many bytes were taken (0 = none now), or -errno. */
-static ssize_t
-send_some(struct endpoint *e, const uint8_t *data, size_t len)
-{
-	ssize_t n;
-
-	before_send(e, len);
-	do {
-		n = send(e->fd, data, len, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	if (n < 0 && errno != EAGAIN)
-		return -errno;
-	if (n < (ssize_t)len)
-		e->writable = false;
-	return n < 0 ? 0 : n;
-}
-
-/* Sends what was read into the copy buffer; what is not taken goes into a chunk. */
-static enum step
-send_or_keep(struct conn *c, struct direction *d, struct endpoint *to, size_t len)
-{
-	struct worker *w = c->worker;
-	ssize_t n = 0;
-
-	if (to->writable)
-		n = send_some(to, w->copy_buffer, len);
-	if (n < 0) {
-		errno = (int)-n;
-		return STEP_RECEIVER_FAILED;
-	}
-	if ((size_t)n == len)
-		return STEP_DONE;
-	d->chunk = chunk_take(w);
-	if (d->chunk == NULL) {
-		/* Bytes that can be neither sent nor kept: only this connection ends. */
-		errno = ENOMEM;
-		return STEP_RECEIVER_FAILED;
-	}
-	d->chunk->at = 0;
-	d->chunk->end = (uint32_t)(len - (size_t)n);
-	memcpy(d->chunk->data, w->copy_buffer + n, d->chunk->end);
-	return STEP_BLOCKED;
-}
-
-static enum step
-deliver_chunk(struct conn *c, struct direction *d, struct endpoint *to)
-{
-	struct chunk *k = d->chunk;
-	ssize_t n;
-
-	n = send_some(to, k->data + k->at, k->end - k->at);
-	if (n < 0) {
-		errno = (int)-n;
-		return STEP_RECEIVER_FAILED;
-	}
-	k->at += (uint32_t)n;
-	if (k->at < k->end)
-		return STEP_BLOCKED;
-	chunk_give(c->worker, k);
-	d->chunk = NULL;
-	return STEP_DONE;
-}
-
-/* A splice that failed took no byte: a copy goes on where it stands, and needs less memory. */
-static bool
-splice_refused(int error)
-{
-	return error == EINVAL || error == ENOSYS || error == EPERM || error == EBADF ||
-		error == ENOMEM;
-}
-
-/* The kernel does not splice to this socket: what is in the pipe goes the other way. */
-static enum step
-empty_pipe_by_copy(struct conn *c, struct direction *d, struct endpoint *to)
-{
-	ssize_t n;
-
-	d->never_splice = true;
-	d->splicing = false;
-	do {
-		n = read(d->pipe->read_fd, c->worker->copy_buffer, COPY_BUFFER_SIZE);
-	} while (n < 0 && errno == EINTR);
-	if (n <= 0) {
-		errno = EIO;
-		return STEP_RECEIVER_FAILED;
-	}
-	d->pipe->bytes -= (size_t)n;
-	return send_or_keep(c, d, to, (size_t)n);
-}
-
-static enum step
-deliver_pipe(struct conn *c, struct direction *d, struct endpoint *to)
-{
-	struct pipe *p = d->pipe;
-	ssize_t n;
-
-	while (p->bytes > 0) {
-		if (UNLIKELY(d->never_splice)) {
-			enum step step = empty_pipe_by_copy(c, d, to);
-
-			if (step != STEP_DONE)
-				return step;
-			continue;
-		}
-		before_send(to, p->bytes);
-		n = splice(p->read_fd, NULL, to->fd, NULL, p->bytes,
-			SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
-		if (n > 0) {
-			p->bytes -= (size_t)n;
-		} else if (n < 0 && errno == EAGAIN) {
-			to->writable = false;
-			return STEP_BLOCKED;
-		} else if (n < 0 && splice_refused(errno)) {
-			d->never_splice = true;
-		} else if (n == 0) {
-			errno = EIO;
-			return STEP_RECEIVER_FAILED;
-		} else if (errno != EINTR) {
-			return STEP_RECEIVER_FAILED;
-		}
-	}
-	return STEP_DONE;
-}
-
-static enum step
-deliver(struct conn *c, struct direction *d, struct endpoint *to)
-{
-	enum step step;
-
-	if (!direction_pending(d))
-		return STEP_DONE;
-	if (!to->writable)
-		return STEP_BLOCKED;
-	if (d->chunk != NULL) {
-		step = deliver_chunk(c, d, to);
-		if (step != STEP_DONE)
-			return step;
-	}
-	return d->pipe != NULL ? deliver_pipe(c, d, to) : STEP_DONE;
 }
 
 static enum step
@@ -298,7 +62,7 @@ read_copy(struct conn *c, enum side from)
 		else if (n == COPY_BUFFER_SIZE && !d->never_splice)
 			d->splicing = true;
 		account(c, from, (size_t)n);
-		return send_or_keep(c, d, &c->end[other_side(from)], (size_t)n);
+		return deliver_read(c, d, &c->end[other_side(from)], (size_t)n);
 	}
 	if (n == 0) {
 		d->ended = true;
@@ -349,7 +113,7 @@ read_splice(struct conn *c, enum side from)
 		src->readable = false;
 		return STEP_DONE;
 	}
-	if (!splice_refused(errno))
+	if (!deliver_splice_refused(errno))
 		return STEP_SENDER_FAILED;
 	d->never_splice = true;
 	d->splicing = false;
@@ -404,7 +168,7 @@ move(struct conn *c, enum side from)
 	if (dst->failed)
 		return STEP_QUIET;
 	for (turns = 0; turns < TURNS_A_PASS; turns += d->splicing ? TURNS_A_SPLICE : 1) {
-		step = deliver(c, d, dst);
+		step = deliver_pending(c, d, dst);
 		if (step != STEP_DONE)
 			return step;
 		if (d->ended || !src->readable)
@@ -451,7 +215,7 @@ sender_failed(struct conn *c, enum side from, int error)
 	c->state = CONN_RESETTING;
 	c->reset_from = (uint8_t)from;
 	c->reset_until_ns = clock_coarse_ns() + RESET_DELIVERY_NS;
-	relay_free_direction(c->worker, &c->from[other_side(from)]);
+	deliver_discard(c->worker, &c->from[other_side(from)]);
 	relay_resetting(c, false);
 }
 
@@ -464,7 +228,7 @@ relay_resetting(struct conn *c, bool last)
 	int queued = 0;
 
 	if (!dst->failed)
-		step = deliver(c, &c->from[from], dst);
+		step = deliver_pending(c, &c->from[from], dst);
 	if (step == STEP_DONE && ioctl(dst->fd, SIOCOUTQ, &queued) < 0)
 		queued = 0;
 	if (last || step == STEP_RECEIVER_FAILED || (step == STEP_DONE && queued == 0)) {
@@ -521,7 +285,7 @@ after_move(struct conn *c, enum side from, enum step step)
 		/* What it sent before it went is still to be read; then its error shows. */
 		c->end[to].failed = true;
 		c->end[to].readable = true;
-		relay_free_direction(c->worker, &c->from[from]);
+		deliver_discard(c->worker, &c->from[from]);
 		return true;
 	case STEP_MORE:
 		if (!c->in_ready) {

@@ -12,8 +12,4 @@ void relay_recheck(struct conn *c);
 /* A reset is being passed on: tries to deliver what came before it. `last` = no more time. */
 void relay_resetting(struct conn *c, bool last);
 
-void relay_free_direction(struct worker *w, struct direction *d);
-void relay_free_chunks(struct worker *w);
-bool direction_pending(const struct direction *d);
-
 #endif

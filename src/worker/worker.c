@@ -18,7 +18,9 @@
 
 #include "worker/acceptor.h"
 #include "worker/conn.h"
+#include "worker/deliver.h"
 #include "worker/dial.h"
+#include "worker/drain.h"
 #include "worker/frontend.h"
 #include "worker/hedge.h"
 #include "worker/loop.h"
@@ -29,9 +31,6 @@
 /* The wheel's tick: hedges and dial timeouts are as exact as this. */
 #define TICK_NS (10 * NSEC_PER_MSEC)
 #define HEARTBEAT_NS (500 * NSEC_PER_MSEC)
-/* keepAccepting: nothing open anywhere for this long ends the accepting. */
-#define EMPTY_NS NSEC_PER_SEC
-#define EMPTY_POLL_NS (100 * NSEC_PER_MSEC)
 
 struct timeval
 worker_timeval(int64_t ns)
@@ -207,86 +206,6 @@ on_heartbeat(evutil_socket_t fd, short what, void *arg)
 	keep_spare(w);
 }
 
-/* ---- drain ---- */
-
-static bool
-nothing_open_anywhere(struct worker *w)
-{
-	size_t i;
-
-	for (i = 0; i < w->frontend_count; i++) {
-		uint32_t id = w->frontends[i]->id;
-
-		if (atomic_load(&w->board->frontends[id].active) > 0)
-			return false;
-	}
-	return true;
-}
-
-static void
-stop_accepting(struct worker *w)
-{
-	w->keep_accepting = false;
-	acceptor_close(w->acceptor);
-	maintain_drain(w);
-}
-
-static void
-close_all(struct worker *w)
-{
-	struct conn *c;
-
-	while ((c = TAILQ_FIRST(&w->conns)) != NULL) {
-		conn_set_ending(c, ENDED_BY_IAIDO, ENDED_DRAIN);
-		conn_close(c, true);
-	}
-	hedge_free_all(w);
-}
-
-/* While it keeps accepting: a look whether all is empty; then, and at once otherwise: the end. */
-static void
-on_drain(evutil_socket_t fd, short what, void *arg)
-{
-	struct worker *w = arg;
-	int64_t now_ns = clock_coarse_ns();
-	struct timeval tv = worker_timeval(EMPTY_POLL_NS);
-
-	(void)fd;
-	(void)what;
-	if (w->drain_has_end && now_ns >= w->drain.end_ns) {
-		stop_accepting(w);
-		close_all(w);
-	} else if (w->keep_accepting) {
-		if (!nothing_open_anywhere(w))
-			w->empty_since_ns = 0;
-		else if (w->empty_since_ns == 0)
-			w->empty_since_ns = now_ns;
-		else if (now_ns - w->empty_since_ns >= EMPTY_NS)
-			stop_accepting(w);
-	}
-	if (!w->keep_accepting)
-		tv = worker_timeval(w->drain.end_ns - now_ns);
-	if (w->drain_has_end && w->conn_count + w->keep_accepting > 0)
-		event_add(&w->drain_event, &tv);
-	conn_reap(w);
-	worker_check_drained(w);
-}
-
-static void
-begin_drain(struct worker *w, const struct msg_drain *m)
-{
-	int64_t now_ns = clock_coarse_ns();
-
-	w->draining = true;
-	w->drain_has_end = m->left_ns > 0;
-	w->keep_accepting = m->keep_accepting && w->drain_has_end;
-	w->drain = (struct drain_plan){ now_ns, now_ns + m->left_ns };
-	w->empty_since_ns = 0;
-	if (!w->keep_accepting)
-		stop_accepting(w);
-	on_drain(-1, EV_TIMEOUT, w);
-}
-
 /* ---- the channel ---- */
 
 static void
@@ -343,10 +262,10 @@ obey(struct worker *w, const struct msg *m)
 		apply_log(m);
 		break;
 	case MSG_DRAIN:
-		begin_drain(w, &m->drain);
+		drain_begin(w, &m->drain);
 		break;
 	case MSG_STOP:
-		close_all(w);
+		drain_close_all(w);
 		leave(w, 0);
 		break;
 	default:
@@ -362,7 +281,7 @@ master_is_gone(struct worker *w)
 	w->master_gone = true;
 	if (!w->draining || w->keep_accepting) {
 		w->draining = true;
-		stop_accepting(w);
+		drain_stop_accepting(w);
 	}
 	log_event(LOG_LEVEL_WARN, "worker.orphaned", "the master is gone: no more is accepted",
 		LOG_INT("connections", w->conn_count));
@@ -440,7 +359,7 @@ make_events(struct worker *w)
 	evtimer_assign(&w->wheel_event, w->base, on_wheel, w);
 	evtimer_assign(&w->ready_event, w->base, on_ready, w);
 	evtimer_assign(&w->active_event, w->base, on_active, w);
-	evtimer_assign(&w->drain_event, w->base, on_drain, w);
+	evtimer_assign(&w->drain_event, w->base, drain_on_timer, w);
 	event_assign(&w->heartbeat_event, w->base, -1, EV_PERSIST, on_heartbeat, w);
 	if (event_add(&w->chan_event, NULL) < 0 || event_add(&w->heartbeat_event, &beat) < 0)
 		return -ENOMEM;
@@ -466,12 +385,12 @@ static void
 worker_fini(struct worker *w)
 {
 	if (w->acceptor != NULL)
-		close_all(w);
+		drain_close_all(w);
 	conn_reap(w);
 	acceptor_free(w->acceptor);
 	if (w->pipes != NULL)
 		pipe_pool_free(w, w->pipes);
-	relay_free_chunks(w);
+	deliver_free_chunks(w);
 	frontends_free(w);
 	conn_free_slabs(w);
 	free(w->copy_buffer);

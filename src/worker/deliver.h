@@ -1,0 +1,34 @@
+/* The receiving half of a direction: gives bytes to an endpoint, keeps what it does not take. */
+#ifndef IAIDO_WORKER_DELIVER_H
+#define IAIDO_WORKER_DELIVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "worker/conn.h"
+
+/* How one step of a direction went. */
+enum step {
+	STEP_DONE, /* delivered, or read: go on */
+	STEP_QUIET, /* nothing more to read now */
+	STEP_BLOCKED, /* the receiver takes no more now */
+	STEP_MORE, /* the budget is spent */
+	STEP_PASSED, /* the sender's FIN was passed on */
+	STEP_SENDER_FAILED, /* errno tells */
+	STEP_RECEIVER_FAILED,
+};
+
+/* Sends the first len bytes of the worker's copy buffer; what is not taken is kept in a chunk. Called
+ * with nothing pending. */
+enum step deliver_read(struct conn *c, struct direction *d, struct endpoint *to, size_t len);
+/* Sends what was kept: the chunk, then the pipe. */
+enum step deliver_pending(struct conn *c, struct direction *d, struct endpoint *to);
+/* The error says that this kernel, or this socket, does not splice: it is to be copied. */
+bool deliver_splice_refused(int error);
+
+bool direction_pending(const struct direction *d);
+/* Gives chunk and pipe back; their bytes are lost. */
+void deliver_discard(struct worker *w, struct direction *d);
+void deliver_free_chunks(struct worker *w);
+
+#endif

@@ -369,6 +369,11 @@ START_TEST(the_service_manager_is_told)
 	ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
 	expect_told(&manager, "RELOADING=1\nMONOTONIC_USEC=");
 	expect_told(&manager, "READY=1");
+	/* An upgrade (to the same program here) is one to it, and the process stays. */
+	ck_assert_int_eq(kill(run.pid, SIGUSR2), 0);
+	expect_told(&manager, "RELOADING=1\nMONOTONIC_USEC=");
+	expect_told(&manager, pid);
+	ck_assert_uint_eq(run_count_log(&run, "event=upgrade.done"), 1);
 	/* A reload that is refused ends too. */
 	run_write_conf(&run, "nonsense");
 	ck_assert_int_eq(kill(run.pid, SIGHUP), 0);

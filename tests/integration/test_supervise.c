@@ -38,7 +38,7 @@
 	"            - {hosts: [127.0.0.1], port: 1}\n"
 
 static void
-start(struct run *run, int workers, worker_function *worker)
+start_as(struct run *run, int workers, worker_function *worker, bool daemon)
 {
 	run_init(run);
 	run_write_conf(run, CONF, workers);
@@ -48,6 +48,7 @@ start(struct run *run, int workers, worker_function *worker)
 		char *argv[] = { run->conf_path, NULL };
 		const struct master_options options = {
 			.config_path = run->conf_path,
+			.daemon = daemon,
 			.argv = argv,
 			.worker = worker,
 		};
@@ -58,6 +59,12 @@ start(struct run *run, int workers, worker_function *worker)
 			_exit(126);
 		_exit(master_run(&options));
 	}
+}
+
+static void
+start(struct run *run, int workers, worker_function *worker)
+{
+	start_as(run, workers, worker, false);
 }
 
 /* A well-behaved one: applies what comes, is ready, beats, and leaves when told to or left alone. */
@@ -108,6 +115,17 @@ START_TEST(workers_that_keep_dying_are_no_fork_storm)
 	ck_assert_uint_le(run_count_log(&run, "event=worker.died"), 16);
 	ck_assert_uint_eq(run_count_log(&run, "event=master.ready"), 0);
 	ck_assert_int_eq(run_stop(&run, SIGTERM), 0);
+}
+END_TEST
+
+START_TEST(a_daemon_whose_workers_are_never_ready_is_a_failure)
+{
+	struct run run;
+
+	start_as(&run, 1, die_at_once, true);
+	ck_assert_int_eq(run_wait_exit(&run), 1);
+	ck_assert_uint_eq(run_count_log(&run, "the workers were not ready"), 1);
+	ck_assert_uint_eq(run_count_log(&run, "event=master.stopped"), 1);
 }
 END_TEST
 
@@ -300,6 +318,7 @@ START_TEST(a_worker_that_does_not_read_holds_nobody_up)
 END_TEST
 
 RUN_MAIN("supervise", workers_that_keep_dying_are_no_fork_storm,
+	a_daemon_whose_workers_are_never_ready_is_a_failure,
 	a_generation_that_dies_at_its_start_does_not_take_over,
 	a_generation_that_is_never_ready_does_not_take_over,
 	workers_that_talk_nonsense_are_replaced, a_worker_that_scribbles_takes_nobody_with_it,

@@ -392,13 +392,15 @@ collect_candidates(const struct report *r, const struct pool_conf *pool, struct 
 static void
 warn_all_disabled(struct report *r, const struct frontend_conf *fe, size_t frontend)
 {
-	size_t former;
+	size_t former, disabled = 0;
 
 	for (size_t i = 0; i < fe->pool.tier_count; i++)
-		for (size_t j = 0; j < fe->pool.tiers[i].target_count; j++)
+		for (size_t j = 0; j < fe->pool.tiers[i].target_count; j++) {
 			if (!fe->pool.tiers[i].targets[j].disabled)
 				return;
-	if (fe->pool.tier_count == 0)
+			disabled++;
+		}
+	if (disabled == 0)
 		return;
 	former = report_enter_key(r, "frontends");
 	report_enter_index(r, frontend);

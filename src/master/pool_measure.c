@@ -14,7 +14,7 @@
 static int64_t
 median(const int64_t *values_ns, unsigned count)
 {
-	int64_t sorted[POOL_ROUND_MAX];
+	int64_t sorted[POOL_ROUND_MAX] = { 0 };
 
 	assert(count > 0 && count <= POOL_ROUND_MAX);
 	for (unsigned i = 0; i < count; i++) {

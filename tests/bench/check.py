@@ -29,7 +29,7 @@ CASES = {
 }
 SHORT, LONGER = 200, 2000
 ATTEMPTS = 4
-LOOSE = 0.85        # below this share of its budget a figure has earned a smaller one
+LOOSE = 0.6        # below this share of its budget a figure has earned a smaller one
 
 
 class Traced(proxies.Iaido):

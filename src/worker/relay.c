@@ -136,6 +136,9 @@ pass_end(struct conn *c, enum side from)
 		c->last_ns = clock_coarse_ns();
 		if (shutdown(c->end[other_side(from)].fd, SHUT_WR) < 0)
 			return STEP_RECEIVER_FAILED;
+		/* A FIN wants to be acknowledged as data does. */
+		c->end[other_side(from)].sent = true;
+		conn_mark_active(c);
 		maintain_schedule(c, c->last_ns);
 	}
 	return STEP_PASSED;

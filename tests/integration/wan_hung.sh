@@ -25,11 +25,20 @@ wan_greet mid
 } | wan_iaido
 wan_wait 10 wan_settled near mid
 
+# One session that says nothing: all that is unacknowledged in the end is its FIN. (bash, for its
+# /dev/tcp; $1 is its own.)
+# shellcheck disable=SC2016
+wan_in client bash -c 'exec 9<>/dev/tcp/127.0.0.1/5000 && read -r <&9 && : >"$1/greeted" &&
+	while [ ! -e "$1/hole" ]; do sleep 0.05; done; exec 9>&-' bash "$TMPDIR" &
+is_greeted() { [ -e "$TMPDIR/greeted" ]; }
+wan_wait 10 is_greeted
+
 {
 	echo start
 	sleep 1
 	wan_set near blackhole on
 	echo hole
+	: >"$TMPDIR/hole"
 	sleep 9
 	wan_backends >"$TMPDIR/after"
 } | wan_load -n 4 -l 20 127.0.0.1 5000

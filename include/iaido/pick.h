@@ -45,6 +45,6 @@ void tried_add(struct tried *t, uint32_t cell);
 int picker_take(struct picker *p, struct scoreboard *b, struct share *s, const struct tried *tried,
 	struct rng *rng);
 /* Whether picker_take() would find one now; reserves nothing. */
-bool picker_usable(const struct picker *p, const struct scoreboard *b);
+bool picker_usable(const struct picker *p, const struct scoreboard *b, const struct tried *tried);
 
 #endif

@@ -292,12 +292,13 @@ picker_take(struct picker *p, struct scoreboard *b, struct share *s, const struc
 }
 
 bool
-picker_usable(const struct picker *p, const struct scoreboard *b)
+picker_usable(const struct picker *p, const struct scoreboard *b, const struct tried *tried)
 {
 	for (uint32_t i = 0; i < p->count; i++) {
 		uint64_t word = atomic_load_explicit(&b->words[p->cells[i]], memory_order_relaxed);
 
-		if (!(word & PLACE_FAILED) && PLACE_ACTIVE(word) < p->limits[i])
+		if (!(word & PLACE_FAILED) && PLACE_ACTIVE(word) < p->limits[i] &&
+			!tried_has(tried, p->cells[i]))
 			return true;
 	}
 	return false;

@@ -414,7 +414,7 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 			continue;
 		/* Asked first, so that a full pool costs no system call. */
 		if (l->frontend->waiting_count > 0 ||
-			!picker_usable(&l->frontend->picker, w->board)) {
+			!picker_usable(&l->frontend->picker, w->board, NULL)) {
 			acceptor_poll_soon(a);
 			continue;
 		}

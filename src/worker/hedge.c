@@ -255,12 +255,15 @@ hedge_start(struct conn *c)
 	tried_add(&s->tried, c->cell);
 	if (s->hedge != NULL)
 		tried_add(&s->tried, s->hedge->cell);
+	if (!picker_usable(&f->picker, w->board, &s->tried))
+		return;
+	/* First the former one's dial and place go: a client never has three. */
+	if (s->hedge != NULL)
+		give_up(s->hedge);
 	index = picker_take(&f->picker, w->board, w->share, &s->tried, &w->rng);
 	if (index == PICK_NONE)
 		return;
 	b = &f->conf.backends[index];
-	if (s->hedge != NULL)
-		give_up(s->hedge);
 	fd = attempt_open(w, &b->addr);
 	d = fd >= 0 ? dial_new(w, b->cell, fd) : NULL;
 	if (d == NULL) {

@@ -60,13 +60,13 @@ START_TEST(the_lowest_rank_fills_before_the_next)
 		frontend.backends[i].limit = 3;
 	lay_out();
 	for (int i = 0; i < 18; i++) {
-		ck_assert(picker_usable(&picker, &board));
+		ck_assert(picker_usable(&picker, &board, NULL));
 		ck_assert_int_eq(take_one() / 2, i / 6);
 	}
 	ck_assert_int_eq(take_one(), PICK_NONE);
-	ck_assert(!picker_usable(&picker, &board));
+	ck_assert(!picker_usable(&picker, &board, NULL));
 	place_release(&board, &share, 103);
-	ck_assert(picker_usable(&picker, &board));
+	ck_assert(picker_usable(&picker, &board, NULL));
 	ck_assert_int_eq(take_one(), 3);
 	teardown();
 }
@@ -137,7 +137,7 @@ START_TEST(what_may_take_none_is_never_picked)
 		ck_assert_int_eq(take_one(), 0);
 	place_fail(&board, 100, ECONNREFUSED, 1);
 	ck_assert_int_eq(take_one(), PICK_NONE);
-	ck_assert(!picker_usable(&picker, &board));
+	ck_assert(!picker_usable(&picker, &board, NULL));
 	place_restore(&board, 100);
 	ck_assert_int_eq(take_one(), 0);
 	frontend.removed = true;
@@ -156,7 +156,7 @@ START_TEST(a_suspect_is_picked_only_where_there_is_no_other)
 	place_suspect_add(&board, &share, 102);
 	ck_assert_int_eq(take_one(), 3); /* a worse rank rather than a suspect */
 	place_fail(&board, 103, EIO, 1);
-	ck_assert(picker_usable(&picker, &board));
+	ck_assert(picker_usable(&picker, &board, NULL));
 	ck_assert_int_le(take_one(), 1); /* among suspects the better rank */
 	place_suspect_remove(&board, &share, 101);
 	ck_assert_int_eq(take_one(), 1);
@@ -264,7 +264,8 @@ START_TEST(it_picks_what_the_rules_say)
 			else
 				ck_assert_uint_ne(may & (UINT64_C(1) << took), 0);
 			if (may && tried.count == 0)
-				ck_assert(picker_usable(&picker, &board) || i == 3 || took >= 0);
+				ck_assert(picker_usable(&picker, &board, NULL) || i == 3 ||
+					took >= 0);
 		}
 		tried_fini(&tried);
 	}
@@ -302,7 +303,7 @@ START_TEST(the_last_usable_one_of_thousands_is_found)
 		board.words[100 + i] = i % 2 ? 1 : PLACE_FAILED;
 	ck_assert_int_eq(take_one(), PICK_NONE);
 	board.words[100 + 7777] = 0;
-	ck_assert(picker_usable(&picker, &board));
+	ck_assert(picker_usable(&picker, &board, NULL));
 	ck_assert_int_eq(take_one(), 7777);
 	board.words[100 + 4001] = PLACE_SUSPECT_ONE;
 	board.words[100 + 9001] = 0;
@@ -318,7 +319,7 @@ START_TEST(a_frontend_without_backends_has_nothing_to_pick)
 	setup(0, 1);
 	lay_out();
 	ck_assert_int_eq(take_one(), PICK_NONE);
-	ck_assert(!picker_usable(&picker, &board));
+	ck_assert(!picker_usable(&picker, &board, NULL));
 	teardown();
 }
 END_TEST

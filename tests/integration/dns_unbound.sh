@@ -80,7 +80,7 @@ dns_wait api 10.1.0.3 -
 dns_wait six.test fd00:0:0:1::1 -
 dns_wait filed 10.1.0.2,10.1.0.3 -
 dns_wait nosuch.test - "no such name"
-[ "$(dns_greeting 5002)" = near-3 ]
+dns_greets 5002 near-3
 dns_logged 1 dns.failed nosuch.test
 
 echo "== an address comes, without another process"
@@ -94,7 +94,7 @@ echo "== an address goes: nothing new, then its connections end"
 unbound_say 53 local_data_remove db.test
 unbound_say 53 local_data db.test 1 IN A 10.1.0.2
 dns_wait db.test 10.1.0.2 -
-[ "$(dns_greeting 5000)" = near-2 ]
+dns_greets 5000 near-2
 wan_in client bash -c 'exec 3<>/dev/tcp/127.0.0.1/5000; head -n 1 <&3; cat <&3' \
 	>"$TMPDIR/held" 2>&1 &
 held=$!
@@ -102,7 +102,7 @@ wan_wait 5 grep -q near-2 "$TMPDIR/held"
 unbound_say 53 local_data_remove db.test
 unbound_say 53 local_data db.test 1 IN A 10.1.0.1
 wan_wait 5 dns_state_is 10.1.0.2 draining
-[ "$(dns_greeting 5000)" = near-1 ]
+dns_greets 5000 near-1
 kill -0 $held # one more TTL
 wan_wait 10 sh -c "! kill -0 $held"
 
@@ -110,7 +110,7 @@ echo "== a name goes: its last good answer is kept, and that is said once"
 unbound_say 53 local_data_remove db.test
 dns_wait db.test 10.1.0.1 "no such name"
 sleep 2
-[ "$(dns_greeting 5000)" = near-1 ]
+dns_greets 5000 near-1
 dns_logged 1 dns.failed db.test
 unbound_say 53 local_data db.test 1 IN A 10.1.0.3
 dns_wait db.test 10.1.0.3 -
@@ -120,7 +120,7 @@ dns_logged 0 dns.failed other.test
 echo "== the server dies"
 kill -KILL "$(cat "$TMPDIR/unbound.53/pid")"
 dns_wait db.test 10.1.0.3 "no server can be reached"
-[ "$(dns_greeting 5000)" = near-3 ]
+dns_greets 5000 near-3
 
 echo "== another resolv.conf, and another hosts file"
 unbound_start 54
@@ -131,11 +131,11 @@ dns_hosts "10.1.0.1 filed"
 dns_wait db.test 10.1.0.2 -
 dns_wait api 10.1.0.1 -
 dns_wait filed 10.1.0.1 -
-[ "$(dns_greeting 5002)" = near-1 ]
+dns_greets 5002 near-1
 
 echo "== a resolv.conf that is empty for a moment"
 dns_system ""
 sleep 1.5
-[ "$(dns_greeting 5000)" = near-2 ]
+dns_greets 5000 near-2
 dns_system "nameserver 127.0.0.54"
 dns_wait db.test 10.1.0.2 -

@@ -65,6 +65,16 @@ dns_greeting() {
 	wan_in client timeout 5 bash -c "exec 3<>/dev/tcp/127.0.0.1/$1 && head -n 1 <&3"
 }
 
+# dns_greets PORT GREETING: soon (a table is on its way to the workers), and then for good
+dns_greets() {
+	wan_wait 5 dns_is_greeting "$@"
+	dns_is_greeting "$@"
+}
+
+dns_is_greeting() {
+	[ "$(dns_greeting "$1")" = "$2" ]
+}
+
 dns_logged() {
 	dns_lines=$(cat "$TMPDIR/iaido.log")
 	dns_want=$1

@@ -85,7 +85,6 @@ struct worker {
 	bool draining;
 	bool keep_accepting;
 	bool drain_has_end;
-	bool master_gone;
 	bool stop;
 	int exit_status;
 	int64_t empty_since_ns; /* keepAccepting: nothing open anywhere since; 0 = not so */

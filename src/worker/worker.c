@@ -278,7 +278,6 @@ static void
 master_is_gone(struct worker *w)
 {
 	event_del(&w->chan_event);
-	w->master_gone = true;
 	if (!w->draining || w->keep_accepting) {
 		w->draining = true;
 		drain_stop_accepting(w);

@@ -390,7 +390,7 @@ on_listener(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	accept_some(l);
-	conn_reap(w);
+	worker_settle(w);
 }
 
 static void
@@ -422,6 +422,5 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 		accept_some(l);
 		listener_update(l);
 	}
-	conn_reap(w);
-	worker_check_drained(w);
+	worker_settle(w);
 }

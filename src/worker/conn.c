@@ -32,7 +32,7 @@ struct conn_slab {
 static int
 add_slab(struct worker *w)
 {
-	struct conn_slab *s = malloc(sizeof(*s));
+	struct conn_slab *s = aligned_alloc(CACHE_LINE, sizeof(*s));
 	int i;
 
 	if (s == NULL)
@@ -178,12 +178,14 @@ on_endpoint(evutil_socket_t fd, short what, void *arg)
 		e->readable = true;
 	if (what & EV_WRITE)
 		e->writable = true;
-	if (what & EV_CLOSED)
+	if (UNLIKELY(what & EV_CLOSED))
 		e->closed_seen = true;
-	switch (c->state) {
-	case CONN_RELAYING:
+	if (LIKELY(c->state == CONN_RELAYING)) {
 		relay_run(c);
-		break;
+		worker_settle(w);
+		return;
+	}
+	switch (c->state) {
 	case CONN_WAITING:
 	case CONN_DIALING:
 		on_early_event(c, e, what);
@@ -194,8 +196,7 @@ on_endpoint(evutil_socket_t fd, short what, void *arg)
 	default:
 		break;
 	}
-	conn_reap(w);
-	worker_check_drained(w);
+	worker_settle(w);
 }
 
 int
@@ -308,21 +309,12 @@ conn_connected(struct conn *c)
 }
 
 void
-conn_mark_active(struct conn *c)
+conn_enter_active(struct conn *c)
 {
-	static const struct timeval look_again = { .tv_sec = 0, .tv_usec = 100000 };
-	struct worker *w = c->worker;
-
-	c->rechecked = false;
-	if (LIKELY(c->in_active))
-		return;
 	c->in_active = true;
 	c->active_ns = c->last_ns;
-	TAILQ_INSERT_TAIL(&w->active, c, active_link);
-	if (!w->active_armed) {
-		w->active_armed = true;
-		event_add(&w->active_event, &look_again);
-	}
+	TAILQ_INSERT_TAIL(&c->worker->active, c, active_link);
+	alarm_set(c->worker, ALARM_ACTIVE, c->last_ns + ACTIVE_LOOK_NS);
 }
 
 bool

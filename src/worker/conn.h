@@ -26,7 +26,6 @@ enum nodelay { NODELAY_UNSENT, NODELAY_SENT_ONE, NODELAY_SET };
 /* One socket. Registered once for read, write and closed, edge-triggered: the flags remember what
  * the edges said. */
 struct endpoint {
-	struct event event;
 	int fd; /* -1 = none */
 	uint8_t side; /* which of its connection's endpoints this is */
 	bool registered;
@@ -39,6 +38,7 @@ struct endpoint {
 	bool abortive; /* closed by the kernel (the process died), it ends by a reset */
 	bool failed; /* a send failed: nothing more goes to it */
 	bool urgent_inline; /* urgent data comes in the stream */
+	struct event event;
 };
 
 /* From one endpoint to the other. Bytes that the receiver did not take yet are in the chunk or in
@@ -76,14 +76,22 @@ struct conn_setup {
 	bool client_known;
 };
 
+/* What a message touches comes first, in as few cache lines as can be: with many connections they
+ * are what it waits for. */
 struct conn {
-	struct worker *worker;
-	struct frontend *frontend;
-	struct endpoint end[2];
+	_Alignas(CACHE_LINE) struct worker *worker;
+	struct share_cell *share; /* of its cell */
 	struct direction from[2]; /* from[CLIENT] carries bytes from the client to the backend */
 	enum conn_state state;
+	bool in_active;
+	bool rechecked; /* read once more since it went quiet */
+	uint64_t bytes[2]; /* by the side they came from */
+	int64_t last_ns; /* last byte either way; a coarse time, as the next */
+	int64_t backend_last_ns; /* last byte from the backend */
+	struct endpoint end[2];
+
+	struct frontend *frontend;
 	uint32_t cell; /* its place; NO_CELL = none */
-	struct share_cell *share; /* of that cell */
 	struct conn_setup *setup; /* NULL once relaying, unless connections are logged */
 
 	TAILQ_ENTRY(conn) all_link;
@@ -93,14 +101,11 @@ struct conn {
 	struct wheel_entry wheel;
 
 	int64_t accepted_ns;
-	int64_t last_ns; /* last byte either way; coarse, as all below */
-	int64_t backend_last_ns; /* last byte from the backend */
 	int64_t tick_ns; /* next maintenance tick */
 	int64_t age_ns; /* when it is too old; INT64_MAX = never */
 	int64_t reset_until_ns; /* CONN_RESETTING: delivering goes on until then */
 	int64_t active_ns; /* since when there was traffic, without a quiet moment */
 	int64_t looked_ns; /* acknowledgements were last looked at */
-	uint64_t bytes[2]; /* by the side they came from */
 	uint32_t draw; /* its own random number: when a drain closes it */
 	uint32_t dial_us;
 	uint32_t wait_us;
@@ -111,9 +116,7 @@ struct conn {
 	uint8_t ended_reason;
 	bool has_ending; /* the two above are decided */
 	bool in_ready;
-	bool in_active;
 	bool in_waiting;
-	bool rechecked; /* read once more since it went quiet */
 	uint32_t active_pass;
 	bool place_given_back;
 	bool keepalive_armed;
@@ -173,7 +176,15 @@ void conn_end(struct conn *c, enum ended_reason reason);
 /* True while something read from either side has not been taken by the other. */
 bool conn_has_pending(const struct conn *c);
 
+void conn_enter_active(struct conn *c);
+
 /* Traffic was seen: into the list of those to look at again. */
-void conn_mark_active(struct conn *c);
+static inline void
+conn_mark_active(struct conn *c)
+{
+	c->rechecked = false;
+	if (UNLIKELY(!c->in_active))
+		conn_enter_active(c);
+}
 
 #endif

@@ -76,12 +76,6 @@ deliver_discard(struct worker *w, struct direction *d)
 	d->pipe = NULL;
 }
 
-bool
-direction_pending(const struct direction *d)
-{
-	return d->chunk != NULL || (d->pipe != NULL && d->pipe->bytes > 0);
-}
-
 /* A second segment could wait for the first one's acknowledgement: so no later than before it. */
 static void
 before_send(struct endpoint *e, size_t len)
@@ -110,10 +104,11 @@ send_some(struct endpoint *e, const uint8_t *data, size_t len)
 	do {
 		n = send(e->fd, data, len, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
+	if (LIKELY(n == (ssize_t)len))
+		return n;
 	if (n < 0 && errno != EAGAIN)
 		return -errno;
-	if (n < (ssize_t)len)
-		e->writable = false;
+	e->writable = false;
 	return n < 0 ? 0 : n;
 }
 
@@ -126,12 +121,12 @@ deliver_read(struct conn *c, struct direction *d, struct endpoint *to, size_t le
 
 	if (to->writable)
 		n = send_some(to, w->copy_buffer, len);
+	if (LIKELY(n == (ssize_t)len))
+		return STEP_DONE;
 	if (n < 0) {
 		errno = (int)-n;
 		return STEP_RECEIVER_FAILED;
 	}
-	if ((size_t)n == len)
-		return STEP_DONE;
 	d->chunk = chunk_take(w);
 	if (d->chunk == NULL) {
 		/* Bytes that can be neither sent nor kept: only this connection ends. */

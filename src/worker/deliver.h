@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "worker/conn.h"
+#include "worker/pipe.h"
 
 /* How one step of a direction went. */
 enum step {
@@ -14,6 +15,7 @@ enum step {
 	STEP_BLOCKED, /* the receiver takes no more now */
 	STEP_MORE, /* the budget is spent */
 	STEP_PASSED, /* the sender's FIN was passed on */
+	STEP_SENDER_GONE, /* it had failed as receiver, and has nothing more to say */
 	STEP_SENDER_FAILED, /* errno tells */
 	STEP_RECEIVER_FAILED,
 };
@@ -26,7 +28,13 @@ enum step deliver_pending(struct conn *c, struct direction *d, struct endpoint *
 /* The error says that this kernel, or this socket, does not splice: it is to be copied. */
 bool deliver_splice_refused(int error);
 
-bool direction_pending(const struct direction *d);
+/* Something was read that the receiver has not taken. */
+static inline bool
+direction_pending(const struct direction *d)
+{
+	return d->chunk != NULL || (d->pipe != NULL && d->pipe->bytes > 0);
+}
+
 /* Gives chunk and pipe back; their bytes are lost. */
 void deliver_discard(struct worker *w, struct direction *d);
 void deliver_free_chunks(struct worker *w);

@@ -38,7 +38,7 @@ dial_schedule(struct conn *c)
 			due_ns = s->hedge_at_ns;
 	}
 	wheel_set(&c->worker->wheel, &c->wheel, due_ns);
-	worker_arm_wheel(c->worker, due_ns);
+	alarm_set(c->worker, ALARM_WHEEL, due_ns);
 }
 
 static void

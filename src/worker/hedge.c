@@ -84,7 +84,7 @@ schedule_dial(struct dial *d, int64_t until_ns)
 {
 	d->until_ns = until_ns;
 	wheel_set(&d->worker->dial_wheel, &d->wheel, until_ns);
-	worker_arm_wheel(d->worker, until_ns);
+	alarm_set(d->worker, ALARM_WHEEL, until_ns);
 }
 
 /* Goes on without its client, who has gone. */
@@ -218,8 +218,7 @@ on_dial(evutil_socket_t fd, short what, void *arg)
 		else
 			dial_drop(d);
 	}
-	conn_reap(w);
-	worker_check_drained(w);
+	worker_settle(w);
 }
 
 void

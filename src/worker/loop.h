@@ -9,11 +9,15 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "iaido/clock.h"
 #include "iaido/log.h"
+#include "iaido/macros.h"
 #include "iaido/rng.h"
 #include "iaido/scoreboard.h"
 #include "iaido/shed.h"
 #include "iaido/wheel.h"
+
+#include "worker/alarm.h"
 
 struct acceptor;
 struct conn;
@@ -24,12 +28,19 @@ struct worker_start;
 
 /* What one recv() may bring: a read that fills it shows a stream. */
 #define COPY_BUFFER_SIZE 65536
+/* How often connections with recent traffic are looked at again. */
+#define ACTIVE_LOOK_NS (100 * NSEC_PER_MSEC)
 
 TAILQ_HEAD(conn_queue, conn);
 LIST_HEAD(conn_list, conn);
 LIST_HEAD(dial_list, dial);
 
 struct worker {
+	/* What every event touches. */
+	uint8_t *copy_buffer; /* COPY_BUFFER_SIZE */
+	struct conn_queue closed; /* to be freed after this pass; linked by all_link */
+	bool draining;
+
 	uint32_t number;
 	int chan_fd;
 	struct event_base *base;
@@ -38,12 +49,9 @@ struct worker {
 	struct rng rng;
 
 	struct event chan_event;
-	struct event wheel_event;
 	struct event ready_event; /* goes on with directions that used up their budget */
-	struct event active_event; /* looks again at connections with recent traffic */
-	struct event heartbeat_event;
 	struct event drain_event; /* the drain's end, or a look whether all is empty */
-	bool active_armed;
+	struct alarms alarms;
 	uint32_t active_pass;
 
 	/* Routing. */
@@ -59,14 +67,10 @@ struct worker {
 	struct conn_queue conns;
 	struct conn_queue ready; /* linked by turn_link */
 	struct conn_queue active; /* linked by active_link */
-	struct conn_queue closed; /* to be freed after this pass; linked by all_link */
 	struct dial_list dials; /* hedges and overtaken dials */
 	uint32_t conn_count;
 	struct conn *free_conns;
 	struct conn_slab *slabs;
-	struct wheel wheel; /* of connections */
-	struct wheel dial_wheel; /* of dials beside them */
-	int64_t wheel_armed_ns; /* INT64_MAX = not armed */
 
 	/* Descriptors: sockets and pipes of this worker against its limit. */
 	uint64_t descriptors;
@@ -75,28 +79,35 @@ struct worker {
 	struct log_limit limit_log;
 
 	/* Relaying. */
-	uint8_t *copy_buffer; /* COPY_BUFFER_SIZE */
 	struct pipe_pool *pipes;
 	struct chunk *free_chunks;
 	unsigned free_chunk_count;
 
 	/* Ending. */
 	bool ready_sent;
-	bool draining;
 	bool keep_accepting;
 	bool drain_has_end;
 	bool stop;
 	int exit_status;
 	int64_t empty_since_ns; /* keepAccepting: nothing open anywhere since; 0 = not so */
 	struct drain_plan drain;
+
+	/* Large, so last. */
+	struct wheel wheel; /* of connections */
+	struct wheel dial_wheel; /* of dials beside them */
 };
 
-/* Puts the loop's timer at the wheel's next tick where that is earlier than it stands. */
-void worker_arm_wheel(struct worker *w, int64_t due_ns);
 /* Lets those in the ready queue go on, after a look at all other events. */
 void worker_wake_ready(struct worker *w);
-/* Ends the loop once it is draining and its last connection has gone. */
-void worker_check_drained(struct worker *w);
+/* The end of every handler: frees the connections that were closed in it, and ends the loop once it
+ * is draining and the last of them has gone. */
+void worker_settle_now(struct worker *w);
+static inline void
+worker_settle(struct worker *w)
+{
+	if (UNLIKELY(w->draining || !TAILQ_EMPTY(&w->closed)))
+		worker_settle_now(w);
+}
 /* The nanoseconds as what event_add() takes. */
 struct timeval worker_timeval(int64_t ns);
 

@@ -96,7 +96,7 @@ maintain_schedule(struct conn *c, int64_t now_ns)
 	if (!c->keepalive_armed)
 		due_ns = min_ns(due_ns, c->accepted_ns + KEEPALIVE_AFTER_NS);
 	wheel_set(&c->worker->wheel, &c->wheel, max_ns(due_ns, now_ns));
-	worker_arm_wheel(c->worker, c->wheel.due_ns);
+	alarm_set(c->worker, ALARM_WHEEL, c->wheel.due_ns);
 }
 
 /* The client's side inherited it from its listener. Errors show in the traffic. */

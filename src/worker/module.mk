@@ -2,6 +2,7 @@ noinst_LIBRARIES += libworker.a
 
 libworker_a_SOURCES = \
 	src/worker/acceptor.c src/worker/acceptor.h \
+	src/worker/alarm.c src/worker/alarm.h \
 	src/worker/attempt.c src/worker/attempt.h \
 	src/worker/conn.c src/worker/conn.h \
 	src/worker/connlog.c src/worker/connlog.h \

@@ -102,7 +102,7 @@ read_splice(struct conn *c, enum side from)
 			d->splicing = false;
 		}
 		account(c, from, (size_t)n);
-		return STEP_DONE;
+		return deliver_pending(c, d, &c->end[other_side(from)]);
 	}
 	if (n == 0) {
 		d->ended = true;
@@ -168,28 +168,45 @@ move(struct conn *c, enum side from)
 	enum step step;
 	int turns;
 
-	if (dst->failed)
-		return STEP_QUIET;
-	for (turns = 0; turns < TURNS_A_PASS; turns += d->splicing ? TURNS_A_SPLICE : 1) {
+	if (UNLIKELY(dst->failed))
+		return src->failed && d->ended ? STEP_SENDER_GONE : STEP_QUIET;
+	if (direction_pending(d)) {
 		step = deliver_pending(c, d, dst);
 		if (step != STEP_DONE)
 			return step;
-		if (d->ended || !src->readable)
-			break;
+	}
+	for (turns = 0; turns < TURNS_A_PASS && src->readable && !d->ended;) {
 		take_urgent_inline(c, from);
-		step = d->splicing ? read_splice(c, from) : read_copy(c, from);
+		if (LIKELY(!d->splicing)) {
+			turns++;
+			step = read_copy(c, from);
+		} else {
+			turns += TURNS_A_SPLICE;
+			step = read_splice(c, from);
+		}
 		if (step != STEP_DONE)
 			return step;
 	}
-	if (direction_pending(d) || (src->readable && !d->ended))
+	if (src->readable && !d->ended)
 		return STEP_MORE;
-	if (d->pipe != NULL) {
+	if (UNLIKELY(d->pipe != NULL)) {
 		pipe_give(c->worker, d->pipe);
 		d->pipe = NULL;
 	}
+	if (LIKELY(!d->ended))
+		return STEP_QUIET;
 	/* A send that met the reset has used up its error: the read after it says 0, which is no FIN,
 	 * and must not be passed on as one. */
-	return d->ended && !src->failed ? pass_end(c, from) : STEP_QUIET;
+	return src->failed ? STEP_SENDER_GONE : pass_end(c, from);
+}
+
+/* Nothing waits to be delivered, nothing has come, no end is to be passed on. */
+static inline bool
+direction_is_quiet(const struct conn *c, enum side from)
+{
+	const struct direction *d = &c->from[from];
+
+	return !c->end[from].readable && !d->ended && d->chunk == NULL && d->pipe == NULL;
 }
 
 static enum ended_reason
@@ -239,7 +256,7 @@ relay_resetting(struct conn *c, bool last)
 		return;
 	}
 	wheel_set(&c->worker->wheel, &c->wheel, clock_coarse_ns() + RESET_POLL_NS);
-	worker_arm_wheel(c->worker, c->wheel.due_ns);
+	alarm_set(c->worker, ALARM_WHEEL, c->wheel.due_ns);
 }
 
 /* Errors of a send that say that the peer is gone. Any other leaves a socket that lives on, and bytes
@@ -261,81 +278,113 @@ is_peers(int error)
 	}
 }
 
-/* Deals with how one direction's turn went. Returns false once the connection is past relaying. */
-static bool
+/* What a direction's turn means for the connection. */
+enum turn {
+	TURN_OVER,
+	TURN_AGAIN, /* a receiver was found dead, which may have last words in the other direction */
+	TURN_ENDED, /* the connection is past relaying */
+};
+
+static enum turn
+receiver_failed(struct conn *c, enum side from, int error)
+{
+	enum side to = other_side(from);
+
+	if (!is_peers(error)) {
+		conn_set_ending(c, ENDED_BY_IAIDO, ENDED_ERROR);
+		conn_close(c, true);
+		return TURN_ENDED;
+	}
+	c->end[to].failed = true;
+	/* Both are gone: nobody is left to read for, and no event would come any more. */
+	if (c->end[from].failed) {
+		sender_failed(c, from, error);
+		return TURN_ENDED;
+	}
+	/* What it sent before it went is still to be read; then its error shows. */
+	c->end[to].readable = true;
+	deliver_discard(c->worker, &c->from[from]);
+	return TURN_AGAIN;
+}
+
+static enum turn
+end_passed(struct conn *c)
+{
+	if (!c->from[CLIENT].passed || !c->from[BACKEND].passed)
+		return TURN_OVER;
+	conn_set_ending(
+		c, c->first_ended == CLIENT ? ENDED_BY_CLIENT : ENDED_BY_BACKEND, ENDED_EOF);
+	conn_close(c, false);
+	return TURN_ENDED;
+}
+
+/* It has bytes that the other side did not take yet. */
+static enum turn
+still_pending(struct conn *c, enum side from, enum step step)
+{
+	/* A side that failed as receiver and has said all. */
+	if (c->end[from].failed && c->from[from].ended) {
+		sender_failed(c, from, ECONNRESET);
+		return TURN_ENDED;
+	}
+	if (step == STEP_MORE && !c->in_ready) {
+		c->in_ready = true;
+		TAILQ_INSERT_TAIL(&c->worker->ready, c, turn_link);
+		worker_wake_ready(c->worker);
+	}
+	return TURN_OVER;
+}
+
+/* Deals with how one direction's turn went. */
+static enum turn
 after_move(struct conn *c, enum side from, enum step step)
 {
 	int error = errno;
-	enum side to = other_side(from);
 
 	switch (step) {
 	case STEP_SENDER_FAILED:
 		if (from == CLIENT || error != ECONNRESET || !conn_redial(c))
 			sender_failed(c, from, error);
-		return false;
+		return TURN_ENDED;
+	case STEP_SENDER_GONE:
+		sender_failed(c, from, ECONNRESET);
+		return TURN_ENDED;
 	case STEP_RECEIVER_FAILED:
-		if (!is_peers(error)) {
-			conn_set_ending(c, ENDED_BY_IAIDO, ENDED_ERROR);
-			conn_close(c, true);
-			return false;
-		}
-		/* Both are gone: nobody is left to read for, and no event would come any more. */
-		if (c->end[from].failed) {
-			c->end[to].failed = true;
-			sender_failed(c, from, error);
-			return false;
-		}
-		/* What it sent before it went is still to be read; then its error shows. */
-		c->end[to].failed = true;
-		c->end[to].readable = true;
-		deliver_discard(c->worker, &c->from[from]);
-		return true;
+		return receiver_failed(c, from, error);
+	case STEP_PASSED:
+		return end_passed(c);
+	case STEP_BLOCKED:
 	case STEP_MORE:
-		if (!c->in_ready) {
-			c->in_ready = true;
-			TAILQ_INSERT_TAIL(&c->worker->ready, c, turn_link);
-			worker_wake_ready(c->worker);
-		}
-		return true;
+		return still_pending(c, from, step);
 	default:
-		return true;
+		return TURN_OVER;
 	}
 }
 
-/* A side that failed as receiver and has nothing more to say. */
-static bool
-ended_by_failure(struct conn *c, enum side from)
+static enum turn
+run_direction(struct conn *c, enum side from)
 {
-	if (!c->end[from].failed || !c->from[from].ended)
-		return false;
-	sender_failed(c, from, ECONNRESET);
-	return true;
+	enum step step = move(c, from);
+
+	return LIKELY(step == STEP_QUIET) ? TURN_OVER : after_move(c, from, step);
 }
 
 void
 relay_run(struct conn *c)
 {
-	enum side from;
-	bool again;
+	enum turn first, second;
 
 	do {
-		bool failed[2] = { c->end[CLIENT].failed, c->end[BACKEND].failed };
-
-		for (from = CLIENT; from <= BACKEND; from++) {
-			enum step step = move(c, from);
-
-			if (!after_move(c, from, step) || ended_by_failure(c, from))
-				return;
-		}
-		/* A receiver found dead in the second direction has last words in the first. */
-		again = failed[CLIENT] != c->end[CLIENT].failed ||
-			failed[BACKEND] != c->end[BACKEND].failed;
-	} while (again);
-	if (c->from[CLIENT].passed && c->from[BACKEND].passed) {
-		conn_set_ending(c, c->first_ended == CLIENT ? ENDED_BY_CLIENT : ENDED_BY_BACKEND,
-			ENDED_EOF);
-		conn_close(c, false);
-	}
+		first = second = TURN_OVER;
+		if (!direction_is_quiet(c, CLIENT))
+			first = run_direction(c, CLIENT);
+		if (first == TURN_ENDED)
+			return;
+		if (!direction_is_quiet(c, BACKEND))
+			second = run_direction(c, BACKEND);
+		if (second == TURN_ENDED)
+			return;
+	} while (UNLIKELY(first == TURN_AGAIN || second == TURN_AGAIN));
 }
 
 void

@@ -50,18 +50,6 @@ worker_timeval(int64_t ns)
 }
 
 void
-worker_arm_wheel(struct worker *w, int64_t due_ns)
-{
-	struct timeval tv;
-
-	if (due_ns >= w->wheel_armed_ns)
-		return;
-	w->wheel_armed_ns = due_ns;
-	tv = worker_timeval(due_ns - clock_coarse_ns());
-	event_add(&w->wheel_event, &tv);
-}
-
-void
 worker_wake_ready(struct worker *w)
 {
 	static const struct timeval at_once = { 0, 0 };
@@ -82,8 +70,9 @@ leave(struct worker *w, int status)
 }
 
 void
-worker_check_drained(struct worker *w)
+worker_settle_now(struct worker *w)
 {
+	conn_reap(w);
 	if (!w->draining || w->keep_accepting || w->conn_count > 0 || w->stop)
 		return;
 	/* The master may be gone already; leaving says the same. */
@@ -116,16 +105,11 @@ conn_on_timer(struct conn *c, int64_t now_ns)
 }
 
 static void
-on_wheel(evutil_socket_t fd, short what, void *arg)
+on_wheel(struct worker *w, int64_t now_ns)
 {
-	struct worker *w = arg;
-	int64_t now_ns = clock_coarse_ns(), next_ns;
 	struct wheel_entry *e;
+	int64_t next_ns;
 
-	(void)fd;
-	(void)what;
-	/* Anything set from here on arms the timer anew. */
-	w->wheel_armed_ns = INT64_MAX;
 	while ((e = wheel_expire(&w->dial_wheel, now_ns)) != NULL)
 		hedge_expire(CONTAINER_OF(e, struct dial, wheel));
 	while ((e = wheel_expire(&w->wheel, now_ns)) != NULL)
@@ -134,9 +118,8 @@ on_wheel(evutil_socket_t fd, short what, void *arg)
 	if (wheel_next_ns(&w->dial_wheel) < next_ns)
 		next_ns = wheel_next_ns(&w->dial_wheel);
 	if (next_ns != INT64_MAX)
-		worker_arm_wheel(w, next_ns);
-	conn_reap(w);
-	worker_check_drained(w);
+		alarm_set(w, ALARM_WHEEL, next_ns);
+	worker_settle(w);
 }
 
 static void
@@ -159,22 +142,16 @@ on_ready(evutil_socket_t fd, short what, void *arg)
 		if (last)
 			break;
 	}
-	conn_reap(w);
-	worker_check_drained(w);
+	worker_settle(w);
 }
 
 static void
-on_active(evutil_socket_t fd, short what, void *arg)
+on_active(struct worker *w, int64_t now_ns)
 {
-	static const struct timeval again = { .tv_sec = 0, .tv_usec = 100000 };
-	struct worker *w = arg;
-
-	(void)fd;
-	(void)what;
-	maintain_active(w, clock_coarse_ns());
-	w->active_armed = !TAILQ_EMPTY(&w->active) && event_add(&w->active_event, &again) == 0;
-	conn_reap(w);
-	worker_check_drained(w);
+	maintain_active(w, now_ns);
+	if (!TAILQ_EMPTY(&w->active))
+		alarm_set(w, ALARM_ACTIVE, now_ns + ACTIVE_LOOK_NS);
+	worker_settle(w);
 }
 
 /* Kept open for one purpose: a table's descriptor finds a place even when clients have all the
@@ -195,15 +172,12 @@ use_spare(struct worker *w)
 }
 
 static void
-on_heartbeat(evutil_socket_t fd, short what, void *arg)
+on_heartbeat(struct worker *w, int64_t now_ns)
 {
-	struct worker *w = arg;
-
-	(void)fd;
-	(void)what;
-	SHARE_SET(w->share->head->heartbeat_ns, clock_now_ns());
+	SHARE_SET(w->share->head->heartbeat_ns, now_ns);
 	acceptor_update_limit(w);
 	keep_spare(w);
+	alarm_set(w, ALARM_HEARTBEAT, now_ns + HEARTBEAT_NS);
 }
 
 /* ---- the channel ---- */
@@ -238,7 +212,7 @@ apply_table(struct worker *w, const struct msg *m)
 	applied.number = w->table_number;
 	r = msg_send_applied(w->chan_fd, &applied);
 	if (r == 0 && !w->ready_sent) {
-		on_heartbeat(-1, EV_TIMEOUT, w);
+		on_heartbeat(w, clock_now_ns());
 		w->ready_sent = msg_send_ready(w->chan_fd) == 0;
 	}
 }
@@ -315,8 +289,7 @@ on_chan(evutil_socket_t fd, short what, void *arg)
 			"the master's message is not understood", LOG_ERR("error", r));
 		leave(w, 1);
 	}
-	conn_reap(w);
-	worker_check_drained(w);
+	worker_settle(w);
 }
 
 /* ---- life ---- */
@@ -352,17 +325,18 @@ make_tables(struct worker *w)
 static int
 make_events(struct worker *w)
 {
-	static const struct timeval beat = { .tv_sec = 0, .tv_usec = HEARTBEAT_NS / NSEC_PER_USEC };
+	int r = alarms_open(w);
 
+	if (r < 0)
+		return r;
+	w->alarms.ring[ALARM_WHEEL] = on_wheel;
+	w->alarms.ring[ALARM_ACTIVE] = on_active;
+	w->alarms.ring[ALARM_HEARTBEAT] = on_heartbeat;
+	alarm_set(w, ALARM_HEARTBEAT, clock_now_ns() + HEARTBEAT_NS);
 	event_assign(&w->chan_event, w->base, w->chan_fd, EV_READ | EV_PERSIST, on_chan, w);
-	evtimer_assign(&w->wheel_event, w->base, on_wheel, w);
 	evtimer_assign(&w->ready_event, w->base, on_ready, w);
-	evtimer_assign(&w->active_event, w->base, on_active, w);
 	evtimer_assign(&w->drain_event, w->base, drain_on_timer, w);
-	event_assign(&w->heartbeat_event, w->base, -1, EV_PERSIST, on_heartbeat, w);
-	if (event_add(&w->chan_event, NULL) < 0 || event_add(&w->heartbeat_event, &beat) < 0)
-		return -ENOMEM;
-	return 0;
+	return event_add(&w->chan_event, NULL) < 0 ? -ENOMEM : 0;
 }
 
 static struct event_base *
@@ -395,13 +369,11 @@ worker_fini(struct worker *w)
 	free(w->copy_buffer);
 	free(w->conns_of_cell);
 	free(w->backend_of_cell);
+	alarms_close(w);
 	if (w->base != NULL) {
 		event_del(&w->chan_event);
-		event_del(&w->wheel_event);
 		event_del(&w->ready_event);
-		event_del(&w->active_event);
 		event_del(&w->drain_event);
-		event_del(&w->heartbeat_event);
 		event_base_free(w->base);
 	}
 	use_spare(w);
@@ -417,7 +389,7 @@ worker_init(struct worker *w, const struct worker_start *start)
 	w->board = start->board;
 	w->share = start->share;
 	w->spare_fd = -1;
-	w->wheel_armed_ns = INT64_MAX;
+	w->alarms.fd = -1;
 	TAILQ_INIT(&w->conns);
 	TAILQ_INIT(&w->ready);
 	TAILQ_INIT(&w->active);

@@ -8,7 +8,7 @@
 
 struct worker;
 
-/* Asked for, not promised: an ordinary user may get less. */
+/* Asked for, not promised: near the user's quota there is less. */
 #define PIPE_SIZE (256 * 1024)
 
 struct pipe {
@@ -23,8 +23,11 @@ struct pipe_pool;
 
 struct pipe_pool *pipe_pool_new(void);
 void pipe_pool_free(struct worker *w, struct pipe_pool *p);
+/* Closes the pipes that nobody has needed since the last call. */
+void pipe_pool_trim(struct worker *w);
 
-/* An empty pipe, or NULL: none to be had now (the caller copies). */
+/* An empty pipe, or NULL: none to be had now (the caller copies). A shortage is logged and counted once
+ * for all that meet it within a second. */
 struct pipe *pipe_take(struct worker *w);
 /* Back into the pool; one that holds bytes is closed, so that no byte ever reaches another. */
 void pipe_give(struct worker *w, struct pipe *p);

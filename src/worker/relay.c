@@ -21,7 +21,7 @@
 /* Copies of one direction before the others have their turn; a splice, which moves up to a whole
  * pipe, counts for several. */
 #define TURNS_A_PASS 16
-#define TURNS_A_SPLICE 4
+#define TURNS_A_SPLICE 8
 /* A splice that brings less than this would have been cheaper as a copy; so many of them running
  * and the direction copies again. */
 #define SMALL_SPLICE 16384
@@ -84,9 +84,7 @@ read_splice(struct conn *c, enum side from)
 	if (d->pipe == NULL)
 		d->pipe = pipe_take(c->worker);
 	if (d->pipe == NULL) {
-		/* Told once a direction, which copies from here on. */
-		SHARE_ADD(c->worker->share->head->splice_fallbacks, 1);
-		d->never_splice = true;
+		/* The next read that fills the buffer asks again. */
 		d->splicing = false;
 		return read_copy(c, from);
 	}

@@ -177,6 +177,7 @@ on_heartbeat(struct worker *w, int64_t now_ns)
 	SHARE_SET(w->share->head->heartbeat_ns, now_ns);
 	acceptor_update_limit(w);
 	keep_spare(w);
+	pipe_pool_trim(w);
 	alarm_set(w, ALARM_HEARTBEAT, now_ns + HEARTBEAT_NS);
 }
 

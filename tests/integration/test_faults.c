@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <check.h>
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -260,6 +261,78 @@ START_TEST(a_stream_that_turns_to_single_bytes_arrives_whole)
 }
 END_TEST
 
+static unsigned int
+count_pipes(pid_t pid)
+{
+	char path[320], target[64];
+	unsigned int count = 0;
+	struct dirent *e;
+	DIR *d;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	ck_assert_ptr_nonnull(d = opendir(path));
+	while ((e = readdir(d))) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%s", pid, e->d_name);
+		n = readlink(path, target, sizeof(target) - 1);
+		if (n > 0) {
+			target[n] = '\0';
+			count += strncmp(target, "pipe:", 5) == 0;
+		}
+	}
+	closedir(d);
+	return count;
+}
+
+struct pipes {
+	pid_t pid;
+	unsigned int usual;
+	bool more;
+};
+
+static bool
+has_more_pipes_or_usual(void *arg)
+{
+	const struct pipes *p = arg;
+
+	return p->more == (count_pipes(p->pid) > p->usual);
+}
+
+START_TEST(pipes_are_given_back_when_no_stream_needs_them)
+{
+	struct run run;
+	struct pipes pipes = { .more = true };
+	uint16_t port;
+	int listen_fd = stream_listen(&port, 64), clients[20], servers[20];
+	pid_t senders[20];
+
+	run_iaido(&run, 1, CONF, 1, 256, port);
+	pipes.pid = only_worker(&run);
+	pipes.usual = count_pipes(pipes.pid);
+	/* Their clients do not read yet, so that each holds a pipe. */
+	for (uint32_t i = 0; i < 20; i++) {
+		clients[i] = peer_connect(run_port(&run, 0));
+		servers[i] = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+		senders[i] = stream_send_beside(servers[i], i, 32U << 20);
+	}
+	ck_assert(run_wait_until(has_more_pipes_or_usual, &pipes));
+	for (uint32_t i = 0; i < 20; i++) {
+		stream_read(clients[i], i, 0, 32U << 20);
+		waitpid(senders[i], NULL, 0);
+	}
+	/* The connections are still there, idle. */
+	pipes.more = false;
+	ck_assert(run_wait_until(has_more_pipes_or_usual, &pipes));
+	for (uint32_t i = 0; i < 20; i++) {
+		close(clients[i]);
+		close(servers[i]);
+	}
+	close(listen_fd);
+	ck_assert_int_eq(run_stop(&run, SIGTERM), 0);
+}
+END_TEST
+
 START_TEST(the_end_of_an_answer_does_not_wait_for_more)
 {
 	struct run run;
@@ -350,5 +423,6 @@ END_TEST
 RUN_MAIN("faults", an_overflowing_queue_is_served_in_the_end, no_worker_hogs_the_connections,
 	sessions_may_end_in_any_order, what_a_backend_says_before_it_resets_at_once_arrives,
 	no_byte_of_one_session_reaches_another, a_stream_that_turns_to_single_bytes_arrives_whole,
-	the_end_of_an_answer_does_not_wait_for_more, a_full_disk_under_the_log_stops_nothing,
+	pipes_are_given_back_when_no_stream_needs_them, the_end_of_an_answer_does_not_wait_for_more,
+	a_full_disk_under_the_log_stops_nothing,
 	without_memory_connections_wait_and_the_worker_lives)

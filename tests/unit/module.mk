@@ -191,6 +191,16 @@ tests_unit_test_resolver_SOURCES = tests/unit/test_resolver.c tests/support/dnsd
 tests_unit_test_resolver_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
 tests_unit_test_resolver_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_alarm
+tests_unit_test_alarm_SOURCES = tests/unit/test_alarm.c
+tests_unit_test_alarm_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_alarm_LDADD = $(WORKER_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += tests/unit/test_pipe
+tests_unit_test_pipe_SOURCES = tests/unit/test_pipe.c
+tests_unit_test_pipe_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_pipe_LDADD = $(WORKER_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_relay_faults
 tests_unit_test_relay_faults_SOURCES = tests/unit/test_relay_faults.c
 tests_unit_test_relay_faults_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -102,10 +102,9 @@ read_splice(struct conn *c, enum side from)
 		account(c, from, (size_t)n);
 		return deliver_pending(c, d, &c->end[other_side(from)]);
 	}
-	if (n == 0) {
-		d->ended = true;
-		return STEP_DONE;
-	}
+	/* It also says 0 at an urgent byte that a FIN follows: recv() tells the two apart. */
+	if (n == 0)
+		return read_copy(c, from);
 	/* The pipe is empty here, so EAGAIN speaks of the source. */
 	if (errno == EAGAIN) {
 		src->readable = false;

@@ -133,6 +133,48 @@ START_TEST(urgent_data_is_delivered_in_the_stream_both_ways)
 }
 END_TEST
 
+/* More than one copy brings, so that it is spliced from there. */
+#define STREAM_BYTES 100000
+
+static void
+check_urgent_before_fin(int from, int to)
+{
+	static char sent[STREAM_BYTES], got[STREAM_BYTES];
+	static const int on = 1;
+	char last[8] = { 0 };
+
+	memset(sent, 's', sizeof(sent));
+	ck_assert_int_eq(setsockopt(to, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)), 0);
+	hold_worker();
+	ck_assert_int_eq(send(from, sent, sizeof(sent), 0), STREAM_BYTES);
+	ck_assert_int_eq(send(from, "U", 1, MSG_OOB), 1);
+	ck_assert_int_eq(send(from, "end", 3, 0), 3);
+	ck_assert_int_eq(shutdown(from, SHUT_WR), 0);
+	ck_assert_int_eq(kill(stage.pid, SIGCONT), 0);
+	ck_assert_int_eq(recv(to, got, sizeof(got), MSG_WAITALL), STREAM_BYTES);
+	ck_assert_mem_eq(got, sent, sizeof(got));
+	ck_assert_int_eq(recv(to, last, 4, MSG_WAITALL), 4);
+	ck_assert_str_eq(last, "Uend");
+	ck_assert_int_eq(recv(to, last, 1, 0), 0);
+}
+
+START_TEST(a_stream_does_not_end_at_an_urgent_byte)
+{
+	int client, backend;
+
+	stage_open(&stage, 1);
+	connect_pair(&client, &backend);
+	/* The first bytes are past: an urgent one does not come with them. */
+	ck_assert_int_eq(send(backend, "a", 1, 0), 1);
+	ck_assert_int_eq(recv(client, &(char){ 0 }, 1, 0), 1);
+	check_urgent_before_fin(client, backend);
+	check_urgent_before_fin(backend, client);
+	close(client);
+	close(backend);
+	stage_close(&stage);
+}
+END_TEST
+
 /* Children that pump bytes in at one end and out at the other as fast as they can. */
 static void
 start_pump(int fd, bool writes, pid_t *pid)
@@ -210,5 +252,6 @@ END_TEST
 
 UNIT_MAIN("relay_faults", a_reset_met_by_a_send_is_not_passed_on_as_a_fin,
 	the_half_closed_time_begins_with_the_fin, urgent_data_is_delivered_in_the_stream_both_ways,
+	a_stream_does_not_end_at_an_urgent_byte,
 	streams_that_never_run_dry_let_others_have_their_turn,
 	a_slot_that_comes_during_a_drain_that_accepts_is_served)

@@ -16,7 +16,7 @@
 #include "worker/connlog.h"
 #include "worker/deliver.h"
 #include "worker/dial.h"
-#include "worker/forget.h"
+#include "worker/epoll.h"
 #include "worker/frontend.h"
 #include "worker/maintain.h"
 #include "worker/relay.h"

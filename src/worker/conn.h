@@ -31,7 +31,7 @@ struct endpoint {
 	bool registered;
 	bool readable; /* may have something to read */
 	bool writable; /* took all of what it was last given */
-	bool closed_seen; /* the peer's FIN or reset has come: a short read tells nothing */
+	bool closed_seen; /* a FIN, a reset or urgent data has come: a short read tells nothing */
 	uint8_t nodelay; /* enum nodelay: set before anything could wait for it */
 	bool sent; /* bytes given to it since its acknowledgements were last looked at */
 	bool heard; /* bytes came from it since then */

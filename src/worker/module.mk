@@ -9,7 +9,7 @@ libworker_a_SOURCES = \
 	src/worker/deliver.c src/worker/deliver.h \
 	src/worker/dial.c src/worker/dial.h \
 	src/worker/drain.c src/worker/drain.h \
-	src/worker/forget.c src/worker/forget.h \
+	src/worker/epoll.c src/worker/epoll.h \
 	src/worker/hedge.c src/worker/hedge.h \
 	src/worker/frontend.c src/worker/frontend.h \
 	src/worker/loop.h \

@@ -56,7 +56,7 @@ read_copy(struct conn *c, enum side from)
 		n = recv(src->fd, c->worker->copy_buffer, COPY_BUFFER_SIZE, 0);
 	} while (n < 0 && errno == EINTR);
 	if (n > 0) {
-		/* A short read says "empty" too, but not once the peer's FIN has come. */
+		/* A short read says "empty" too, but not where more may stand behind it. */
 		if (n < COPY_BUFFER_SIZE && !src->closed_seen)
 			src->readable = false;
 		else if (n == COPY_BUFFER_SIZE && !d->never_splice)
@@ -105,8 +105,10 @@ read_splice(struct conn *c, enum side from)
 	/* It also says 0 at an urgent byte that a FIN follows: recv() tells the two apart. */
 	if (n == 0)
 		return read_copy(c, from);
-	/* The pipe is empty here, so EAGAIN speaks of the source. */
+	/* The pipe is empty here, so EAGAIN speaks of the source: of nothing, or of an urgent byte. */
 	if (errno == EAGAIN) {
+		if (src->closed_seen)
+			return read_copy(c, from);
 		src->readable = false;
 		return STEP_DONE;
 	}

@@ -175,6 +175,26 @@ START_TEST(a_stream_does_not_end_at_an_urgent_byte)
 }
 END_TEST
 
+START_TEST(the_first_byte_of_a_backend_may_be_urgent)
+{
+	static const int on = 1;
+	int client, backend;
+	char bytes[8] = { 0 };
+
+	stage_open(&stage, 1);
+	connect_pair(&client, &backend);
+	ck_assert_int_eq(setsockopt(client, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)), 0);
+	ck_assert_int_eq(send(backend, "U", 1, MSG_OOB), 1);
+	ck_assert_int_eq(recv(client, bytes, 1, 0), 1);
+	ck_assert_int_eq(send(backend, "ab", 2, 0), 2);
+	ck_assert_int_eq(recv(client, bytes + 1, 2, MSG_WAITALL), 2);
+	ck_assert_str_eq(bytes, "Uab");
+	close(client);
+	close(backend);
+	stage_close(&stage);
+}
+END_TEST
+
 /* Children that pump bytes in at one end and out at the other as fast as they can. */
 static void
 start_pump(int fd, bool writes, pid_t *pid)
@@ -192,6 +212,37 @@ start_pump(int fd, bool writes, pid_t *pid)
 		;
 	_exit(0);
 }
+
+static void
+check_urgent_beside_traffic(int from, int to)
+{
+	pid_t reader, writer;
+
+	start_pump(from, false, &reader);
+	start_pump(to, true, &writer);
+	check_urgent(from, to);
+	check_urgent_before_fin(from, to);
+	kill(writer, SIGKILL);
+	kill(reader, SIGKILL);
+	waitpid(writer, NULL, 0);
+	waitpid(reader, NULL, 0);
+	close(from);
+	close(to);
+}
+
+/* What stands behind an urgent byte must not wait for a pause in the other direction. */
+START_TEST(urgent_data_is_delivered_beside_traffic)
+{
+	int client, backend;
+
+	stage_open(&stage, 1);
+	connect_pair(&client, &backend);
+	check_urgent_beside_traffic(client, backend);
+	connect_pair(&client, &backend);
+	check_urgent_beside_traffic(backend, client);
+	stage_close(&stage);
+}
+END_TEST
 
 #define STREAMS 8
 
@@ -252,6 +303,7 @@ END_TEST
 
 UNIT_MAIN("relay_faults", a_reset_met_by_a_send_is_not_passed_on_as_a_fin,
 	the_half_closed_time_begins_with_the_fin, urgent_data_is_delivered_in_the_stream_both_ways,
-	a_stream_does_not_end_at_an_urgent_byte,
+	a_stream_does_not_end_at_an_urgent_byte, the_first_byte_of_a_backend_may_be_urgent,
+	urgent_data_is_delivered_beside_traffic,
 	streams_that_never_run_dry_let_others_have_their_turn,
 	a_slot_that_comes_during_a_drain_that_accepts_is_served)

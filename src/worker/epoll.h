@@ -1,6 +1,6 @@
 /* Taking an event out of the loop just before its socket is closed, without a system call. */
-#ifndef IAIDO_WORKER_FORGET_H
-#define IAIDO_WORKER_FORGET_H
+#ifndef IAIDO_WORKER_EPOLL_H
+#define IAIDO_WORKER_EPOLL_H
 
 struct event;
 

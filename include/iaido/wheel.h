@@ -32,8 +32,8 @@ bool wheel_entry_is_set(const struct wheel_entry *e);
 /* Takes one entry that is due and returns it; NULL when none is left for this `now`. Entries set
  * meanwhile, even ones that are due already, wait for the next tick, so that the loop ends. */
 struct wheel_entry *wheel_expire(struct wheel *w, int64_t now_ns);
-/* When wheel_expire() is worth calling next; INT64_MAX when the wheel is empty. It may be early
- * (an entry a whole turn away), never late. */
+/* When wheel_expire() is worth calling next; INT64_MAX when the wheel is empty. It may be early (after a
+ * whole turn, or where there are many entries), never late. */
 int64_t wheel_next_ns(const struct wheel *w);
 
 #endif

@@ -7,6 +7,9 @@
 
 #include <string.h>
 
+/* Entries looked at to find the next that is due. */
+#define LOOKS_AHEAD 64
+
 static int64_t
 floor_tick(const struct wheel *w, int64_t ns)
 {
@@ -137,10 +140,26 @@ wheel_expire(struct wheel *w, int64_t now_ns)
 	return e;
 }
 
+/* Whether the slot has an entry that is due at `tick`. After so many looks it is taken for granted: many
+ * entries are worth a wake-up, and not worth a walk. */
+static bool
+seems_due(const struct wheel *w, unsigned slot, int64_t tick, int *looks)
+{
+	const struct wheel_entry *e;
+
+	for (e = w->slots[slot]; e; e = e->next) {
+		if (*looks <= 0 || ceil_tick(w, e->due_ns) <= tick)
+			return true;
+		(*looks)--;
+	}
+	return false;
+}
+
 int64_t
 wheel_next_ns(const struct wheel *w)
 {
 	unsigned start = slot_of(w->position + 1);
+	int looks = LOOKS_AHEAD;
 
 	if (w->due)
 		return w->position * w->tick_ns;
@@ -149,12 +168,14 @@ wheel_next_ns(const struct wheel *w)
 	for (unsigned step = 0; step < WHEEL_SLOTS;) {
 		unsigned slot = (start + step) % WHEEL_SLOTS;
 		uint64_t word = w->used[slot / 64] >> slot % 64;
+		unsigned skip = word != 0 ? (unsigned)__builtin_ctzll(word) : 64 - slot % 64;
 
-		if (word != 0) {
-			step += (unsigned)__builtin_ctzll(word);
+		step += skip;
+		if (word == 0 || step >= WHEEL_SLOTS)
+			continue;
+		if (seems_due(w, slot + skip, w->position + 1 + step, &looks))
 			return (w->position + 1 + step) * w->tick_ns;
-		}
-		step += 64 - slot % 64;
+		step++;
 	}
-	return INT64_MAX;
+	return (w->position + WHEEL_SLOTS) * w->tick_ns;
 }

@@ -146,6 +146,28 @@ START_TEST(entries_left_over_are_due_at_once)
 }
 END_TEST
 
+START_TEST(entries_a_turn_away_wake_nobody_before)
+{
+	memset(items, 0, sizeof(items));
+	wheel_init(&wheel, TICK, 0);
+	for (int i = 0; i < 20; i++)
+		wheel_set(&wheel, &items[i].entry, (3 * WHEEL_SLOTS + 7 * i + 1) * TICK);
+	ck_assert_int_eq(wheel_next_ns(&wheel), WHEEL_SLOTS * TICK);
+	wheel_set(&wheel, &items[20].entry, 100 * TICK);
+	ck_assert_int_eq(wheel_next_ns(&wheel), 100 * TICK);
+	ck_assert_ptr_eq(wheel_expire(&wheel, 100 * TICK), &items[20].entry);
+	ck_assert_int_eq(wheel_next_ns(&wheel), (100 + WHEEL_SLOTS) * TICK);
+	/* And they are all there when their time has come. */
+	ck_assert_ptr_null(wheel_expire(&wheel, 3 * WHEEL_SLOTS * TICK));
+	for (int i = 0; i < 20; i++) {
+		int64_t due_ns = (3 * WHEEL_SLOTS + 7 * i + 1) * TICK;
+
+		ck_assert_int_eq(wheel_next_ns(&wheel), due_ns);
+		ck_assert_ptr_eq(wheel_expire(&wheel, due_ns), &items[i].entry);
+	}
+}
+END_TEST
+
 START_TEST(never_and_clearing_twice_do_no_harm)
 {
 	memset(items, 0, sizeof(items));
@@ -162,4 +184,4 @@ END_TEST
 UNIT_MAIN("wheel", random_operations_agree_with_a_naive_model,
 	an_entry_set_while_expiring_waits_for_the_next_tick,
 	an_entry_may_be_cleared_after_it_was_collected, entries_left_over_are_due_at_once,
-	never_and_clearing_twice_do_no_harm)
+	entries_a_turn_away_wake_nobody_before, never_and_clearing_twice_do_no_harm)

@@ -214,9 +214,8 @@ acceptor_pause(struct acceptor *a, int error)
 		listener_update(l);
 	}
 	if (log_limit_allow(&w->limit_log, clock_now_ns(), &left_out))
-		log_event(LOG_LEVEL_WARN, "accept.paused",
-			"accepting pauses: out of descriptors or memory", LOG_ERR("error", error),
-			LOG_INT("connections", w->conn_count),
+		log_event(LOG_LEVEL_WARN, "accept.paused", "accepting pauses",
+			LOG_ERR("error", error), LOG_INT("connections", w->conn_count),
 			LOG_INT("limit", w->descriptor_limit), LOG_INT("leftOut", left_out));
 }
 
@@ -244,10 +243,28 @@ on_pause_over(evutil_socket_t fd, short what, void *arg)
 		listener_update(&a->listeners[i]);
 }
 
+/* Errors of the client that was next in the queue, and is in it no more (accept(2)). Any other is of
+ * this host, and would be there again at once. */
 static bool
-is_shortage(int error)
+is_clients(int error)
 {
-	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
+	switch (error) {
+	case ECONNABORTED:
+	case ECONNRESET:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case EINTR:
+	case ENETDOWN:
+	case ENETUNREACH:
+	case ENONET:
+	case ENOPROTOOPT:
+	case EOPNOTSUPP:
+	case EPROTO:
+	case ETIMEDOUT:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* A client that waited for long may be gone: then no backend is dialled for it. */
@@ -272,9 +289,9 @@ accept_client(struct listener *l, struct conn *c, int *fd_out)
 	fd = accept4(l->fd, wants_address ? (struct sockaddr *)&ss : NULL,
 		wants_address ? &len : NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (fd < 0) {
-		if (is_shortage(errno))
-			return NO_RESOURCES;
-		return errno == EAGAIN ? QUEUE_EMPTY : ACCEPT_AGAIN;
+		if (errno == EAGAIN)
+			return QUEUE_EMPTY;
+		return is_clients(errno) ? ACCEPT_AGAIN : NO_RESOURCES;
 	}
 	if (l->was_blocked && client_is_gone(fd)) {
 		close(fd);

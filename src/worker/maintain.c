@@ -14,8 +14,8 @@
 #include "worker/frontend.h"
 #include "worker/relay.h"
 
-/* From then on the backend's side has keep-alive, and both end by a reset should the worker die: short
- * connections never pay for it. */
+/* From then on the backend's side has keep-alive and, though a single small segment never needed it,
+ * TCP_NODELAY; and both sides end by a reset should the worker die. Short connections never pay for it. */
 #define KEEPALIVE_AFTER_NS NSEC_PER_SEC
 /* No byte for this long is a pause in the traffic … */
 #define PAUSE_NS (100 * NSEC_PER_MSEC)
@@ -101,7 +101,7 @@ maintain_schedule(struct conn *c, int64_t now_ns)
 
 /* The client's side inherited it from its listener. Errors show in the traffic. */
 static void
-arm_keepalive(struct conn *c)
+set_lasting_options(struct conn *c)
 {
 	const struct table_frontend *f = &c->frontend->conf;
 	int fd = c->end[BACKEND].fd, on = 1;
@@ -116,6 +116,10 @@ arm_keepalive(struct conn *c)
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof(interval));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	if (c->end[BACKEND].nodelay == NODELAY_SET)
+		return;
+	c->end[BACKEND].nodelay = NODELAY_SET;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
 /* ---- maintenance ticks: what holds on two running is acted on ---- */
@@ -231,7 +235,7 @@ void
 maintain_check(struct conn *c, int64_t now_ns)
 {
 	if (!c->keepalive_armed && now_ns >= c->accepted_ns + KEEPALIVE_AFTER_NS) {
-		arm_keepalive(c);
+		set_lasting_options(c);
 		endpoint_make_abortive(&c->end[CLIENT]);
 		endpoint_make_abortive(&c->end[BACKEND]);
 	}

@@ -6,11 +6,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -195,6 +199,69 @@ START_TEST(the_first_byte_of_a_backend_may_be_urgent)
 }
 END_TEST
 
+/* A copy of the worker's descriptor, or -1. */
+static int
+borrow(int pidfd, int number)
+{
+	return (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+}
+
+static bool
+has_option(int fd, int level, int name)
+{
+	socklen_t len = sizeof(int);
+	int value = 0;
+
+	return getsockopt(fd, level, name, &value, &len) == 0 && value != 0;
+}
+
+/* How many of the worker's sockets to the backend have both options; -1 = cannot be seen here. */
+static int
+count_lasting(void)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, stage.pid, 0), count = 0;
+
+	if (pidfd < 0)
+		return -1;
+	for (int number = 0; number < 64 && count >= 0; number++) {
+		struct sockaddr_in peer = { 0 };
+		socklen_t len = sizeof(peer);
+		int fd = borrow(pidfd, number);
+
+		if (fd < 0) {
+			count = errno == EBADF ? count : -1;
+			continue;
+		}
+		if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0 &&
+			ntohs(peer.sin_port) == stage.backend_ports[0] &&
+			has_option(fd, IPPROTO_TCP, TCP_NODELAY) &&
+			has_option(fd, SOL_SOCKET, SO_KEEPALIVE))
+			count++;
+		close(fd);
+	}
+	close(pidfd);
+	return count;
+}
+
+START_TEST(a_connection_that_lasts_has_its_options_to_the_backend_too)
+{
+	int64_t deadline_ns = clock_now_ns() + 10 * NSEC_PER_SEC;
+	int client, backend, count;
+
+	stage_open(&stage, 1);
+	connect_pair(&client, &backend);
+	while ((count = count_lasting()) == 0) {
+		ck_assert_int_lt(clock_now_ns(), deadline_ns);
+		ck_assert_int_eq(poll(NULL, 0, 20), 0);
+	}
+	if (count < 0)
+		fprintf(stderr, "not looked at: a process's descriptors cannot be had here\n");
+	close(client);
+	close(backend);
+	stage_close(&stage);
+}
+END_TEST
+
 /* Children that pump bytes in at one end and out at the other as fast as they can. */
 static void
 start_pump(int fd, bool writes, pid_t *pid)
@@ -305,5 +372,6 @@ UNIT_MAIN("relay_faults", a_reset_met_by_a_send_is_not_passed_on_as_a_fin,
 	the_half_closed_time_begins_with_the_fin, urgent_data_is_delivered_in_the_stream_both_ways,
 	a_stream_does_not_end_at_an_urgent_byte, the_first_byte_of_a_backend_may_be_urgent,
 	urgent_data_is_delivered_beside_traffic,
+	a_connection_that_lasts_has_its_options_to_the_backend_too,
 	streams_that_never_run_dry_let_others_have_their_turn,
 	a_slot_that_comes_during_a_drain_that_accepts_is_served)

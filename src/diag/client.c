@@ -12,11 +12,15 @@
 #include <event2/http.h>
 #include <event2/listener.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/ioctl.h>
 
+#include "iaido/clock.h"
+
 #define RESUME_MSEC 100 /* after accept() failed, for want of descriptors */
+#define ROOM_MSEC 100 /* at the cap, who says nothing for so long makes room */
 
 struct client {
 	struct clients *owner;
@@ -25,6 +29,8 @@ struct client {
 	struct bufferevent *bev; /* a reference, until the connection is known */
 	struct evhttp_connection *conn; /* NULL until evhttp has made it */
 	struct event *timer;
+	size_t taken_len; /* of the present request, as it came */
+	int64_t waiting_since_ns; /* for a request */
 	bool is_answering;
 	bool has_sent; /* since the last look at its progress */
 	int unacked_len; /* in the kernel's send queue at that look */
@@ -35,6 +41,7 @@ struct clients {
 	struct evhttp *http;
 	struct evconnlistener *listener; /* evhttp's; NULL when that is being freed */
 	struct event *resume;
+	struct event *room;
 	struct client *first;
 	unsigned count;
 };
@@ -88,6 +95,14 @@ makes_progress(struct client *cl)
 }
 
 static void
+make_room_soon(struct clients *c)
+{
+	const struct timeval after = { .tv_usec = ROOM_MSEC * 1000 };
+
+	(void)event_add(c->room, &after);
+}
+
+static void
 on_closed(struct evhttp_connection *conn, void *arg)
 {
 	(void)conn;
@@ -102,6 +117,42 @@ on_sent(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)
 	(void)buffer;
 	if (info->n_deleted > 0)
 		cl->has_sent = true;
+}
+
+static void
+on_taken(struct evbuffer *buffer, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct client *cl = arg;
+
+	(void)buffer;
+	cl->taken_len += info->n_deleted;
+}
+
+static bool
+somebody_waits(struct clients *c)
+{
+	struct pollfd p = { .fd = evconnlistener_get_fd(c->listener), .events = POLLIN };
+
+	return poll(&p, 1, 0) > 0;
+}
+
+/* At the cap: clients that hold a place and ask nothing are no reason to let others wait. */
+static void
+on_room(evutil_socket_t fd, short what, void *arg)
+{
+	struct clients *c = arg;
+	int64_t before_ns = clock_now_ns() - ROOM_MSEC * NSEC_PER_MSEC;
+	struct client *cl, *next;
+
+	(void)fd;
+	(void)what;
+	for (cl = somebody_waits(c) ? c->first : NULL; cl; cl = next) {
+		next = cl->next;
+		if (cl->conn && !cl->is_answering && cl->waiting_since_ns <= before_ns)
+			evhttp_connection_free(cl->conn);
+	}
+	if (c->count == DIAG_CLIENTS_MAX)
+		make_room_soon(c);
 }
 
 /* First called before anything has come from the new connection, then at its deadline, or to look at
@@ -131,6 +182,7 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	bufferevent_decref(cl->bev);
 	cl->bev = NULL;
 	evhttp_connection_set_closecb(conn, on_closed, cl);
+	cl->waiting_since_ns = clock_now_ns();
 	set_deadline(cl, DIAG_REQUEST_SECONDS);
 }
 
@@ -146,7 +198,8 @@ on_new_connection(struct event_base *base, void *arg)
 	cl->timer = evtimer_new(base, on_timer, cl);
 	cl->bev = bufferevent_socket_new(base, -1, 0);
 	if (!cl->timer || !cl->bev ||
-		!evbuffer_add_cb(bufferevent_get_output(cl->bev), on_sent, cl)) {
+		!evbuffer_add_cb(bufferevent_get_output(cl->bev), on_sent, cl) ||
+		!evbuffer_add_cb(bufferevent_get_input(cl->bev), on_taken, cl)) {
 		if (cl->timer)
 			event_free(cl->timer);
 		if (cl->bev)
@@ -161,8 +214,10 @@ on_new_connection(struct event_base *base, void *arg)
 	if (cl->next)
 		cl->next->prev = &cl->next;
 	c->first = cl;
-	if (++c->count == DIAG_CLIENTS_MAX)
+	if (++c->count == DIAG_CLIENTS_MAX) {
 		evconnlistener_disable(c->listener);
+		make_room_soon(c);
+	}
 	event_active(cl->timer, EV_TIMEOUT, 0);
 	return cl->bev;
 }
@@ -173,13 +228,15 @@ on_request_done(struct evhttp_request *req, void *arg)
 	struct client *cl = arg;
 
 	cl->is_answering = false;
+	cl->taken_len = 0;
+	cl->waiting_since_ns = clock_now_ns();
 	if (evhttp_request_get_command(req) == EVHTTP_REQ_CONNECT)
 		set_deadline(cl, 0); /* refused, but evhttp goes on as if it were a tunnel */
 	else
 		set_deadline(cl, DIAG_REQUEST_SECONDS);
 }
 
-void
+size_t
 clients_answer(struct clients *c, struct evhttp_request *req)
 {
 	struct evhttp_connection *conn = evhttp_request_get_connection(req);
@@ -191,8 +248,9 @@ clients_answer(struct clients *c, struct evhttp_request *req)
 		cl->stalled_seconds = 0;
 		set_deadline(cl, 1);
 		evhttp_request_set_on_complete_cb(req, on_request_done, cl);
-		return;
+		return cl->taken_len - evbuffer_get_length(evhttp_request_get_input_buffer(req));
 	}
+	return 0;
 }
 
 static void
@@ -225,12 +283,15 @@ clients_new(struct event_base *base, struct evhttp *http, int fd, struct clients
 		return -ENOMEM;
 	c->http = http;
 	c->resume = evtimer_new(base, on_resume, c);
+	c->room = evtimer_new(base, on_room, c);
 	c->listener = evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC, 0, fd);
-	if (!c->resume || !c->listener || !evhttp_bind_listener(http, c->listener)) {
+	if (!c->resume || !c->room || !c->listener || !evhttp_bind_listener(http, c->listener)) {
 		if (c->listener)
 			evconnlistener_free(c->listener);
 		if (c->resume)
 			event_free(c->resume);
+		if (c->room)
+			event_free(c->room);
 		free(c);
 		return -ENOMEM;
 	}
@@ -250,5 +311,6 @@ clients_free(struct clients *c)
 	while (c->first)
 		client_free(c->first);
 	event_free(c->resume);
+	event_free(c->room);
 	free(c);
 }

@@ -2,6 +2,8 @@
 #ifndef IAIDO_DIAG_CLIENT_H
 #define IAIDO_DIAG_CLIENT_H
 
+#include <stddef.h>
+
 #include "iaido/macros.h"
 
 #define DIAG_CLIENTS_MAX 64
@@ -19,7 +21,8 @@ int clients_new(struct event_base *base, struct evhttp *http, int fd, struct cli
 	MUST_CHECK;
 void clients_free(struct clients *c);
 
-/* A whole request has come: from now on its client is to take the answer. */
-void clients_answer(struct clients *c, struct evhttp_request *req);
+/* A whole request has come: from now on its client is to take the answer. Returns how long its head is,
+ * as it came. */
+size_t clients_answer(struct clients *c, struct evhttp_request *req);
 
 #endif

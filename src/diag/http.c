@@ -298,7 +298,11 @@ on_request(struct evhttp_request *req, void *arg)
 	const char *text = uri ? evhttp_uri_get_query(uri) : NULL;
 	struct evkeyvalq query;
 
-	clients_answer(d->clients, req);
+	/* evhttp counts the lines' ends in no size. */
+	if (clients_answer(d->clients, req) > HEAD_MAX) {
+		send_line(req, 400, "the head is too large");
+		return;
+	}
 	if (method != EVHTTP_REQ_GET && method != EVHTTP_REQ_HEAD) {
 		(void)evhttp_add_header(
 			evhttp_request_get_output_headers(req), "Allow", "GET, HEAD");

@@ -5,11 +5,8 @@
  * refers to it; libevent takes it out first all the same. Two of the seventeen system calls of a short
  * connection are saved by answering that one call here.
  *
- * libevent reckons with a clock that lags by up to a tick of the kernel's, so that it would wake up
- * before a timer is due and wait again, a millisecond at a time: it waits for a tick longer at once.
- *
  * Urgent data is an event of its own, which libevent neither asks for nor passes on: it is asked for
- * beside the others where an event is edge-triggered, which only a connection's are. */
+ * beside the others where an event is edge-triggered, as a connection's are. */
 #include "config.h"
 
 #include "worker/epoll.h"
@@ -18,10 +15,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "iaido/clock.h"
 #include "iaido/macros.h"
 
 /* The descriptor that is about to be closed; -1 = none. One thread, and only within this call. */
@@ -54,28 +49,13 @@ tell_hidden(struct epoll_event *event)
 	event->events |= EPOLLIN | EPOLLRDHUP;
 }
 
-/* A wait that a tick more does no harm to. */
-static int
-add_lag(int timeout_ms)
-{
-	static int tick_ms;
-	struct timespec tick;
-
-	if (UNLIKELY(tick_ms == 0)) {
-		tick_ms = 1;
-		if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0)
-			tick_ms = (int)((tick.tv_nsec + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC);
-	}
-	return timeout_ms > 4 * tick_ms ? timeout_ms + tick_ms : timeout_ms;
-}
-
 int
 epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout_ms)
 {
 #ifdef SYS_epoll_wait
-	int n = (int)syscall(SYS_epoll_wait, epoll_fd, events, max, add_lag(timeout_ms));
+	int n = (int)syscall(SYS_epoll_wait, epoll_fd, events, max, timeout_ms);
 #else
-	int n = epoll_pwait(epoll_fd, events, max, add_lag(timeout_ms), NULL);
+	int n = epoll_pwait(epoll_fd, events, max, timeout_ms, NULL);
 #endif
 	int i;
 

@@ -1,5 +1,5 @@
 /* c-ares in a libevent loop. Owns the channels, the events of their sockets, and one timer for what
- * c-ares wants to time out; knows nothing of who asks. */
+ * c-ares wants to time out; knows nothing of who asks. The sockets are dns_transport's. */
 #include "config.h"
 
 #include "dns_channel.h"
@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "dns_transport.h"
 #include "iaido/clock.h"
 
 #define DNS_TRIES 2 /* of one lookup, at each server; after that the resolver backs off */
@@ -33,6 +34,7 @@ struct dns_channels {
 	struct event_base *base;
 	struct channel channels[DNS_CHANNEL_COUNT];
 	unsigned open_count;
+	struct dns_transport *transport;
 	LIST_HEAD(, dns_socket) sockets;
 	struct event *timer;
 	int64_t due_ns; /* when it fires; 0 = not set */
@@ -173,11 +175,11 @@ open_channel(struct channel *c, int flags, int tries)
 	status = ares_init_options(&c->ares, &o,
 		ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
 			ARES_OPT_LOOKUPS | ARES_OPT_SOCK_STATE_CB);
-	if (status == ARES_SUCCESS)
-		c->owner->open_count++;
-	if (status == ARES_ENOMEM)
-		return -ENOMEM;
-	return status == ARES_SUCCESS ? 0 : -EIO;
+	if (status != ARES_SUCCESS)
+		return status == ARES_ENOMEM ? -ENOMEM : -EIO;
+	c->owner->open_count++;
+	dns_transport_use(c->owner->transport, c->ares);
+	return 0;
 }
 
 int
@@ -199,7 +201,8 @@ dns_channels_open(struct event_base *base, const struct addr *servers, size_t se
 		c->timeout_ns = TIMEOUT_MAX_NS;
 	LIST_INIT(&c->sockets);
 	c->timer = evtimer_new(base, on_timer, c);
-	if (!c->timer)
+	c->transport = dns_transport_new(c->timeout_ns);
+	if (!c->timer || !c->transport)
 		r = -ENOMEM;
 	for (unsigned i = 0; i < DNS_CHANNEL_COUNT && r == 0; i++) {
 		c->channels[i].owner = c;
@@ -224,6 +227,7 @@ dns_channels_close(struct dns_channels *c)
 		ares_destroy(c->channels[i].ares);
 	while ((s = LIST_FIRST(&c->sockets)))
 		socket_free(s);
+	dns_transport_free(c->transport);
 	if (c->timer)
 		event_free(c->timer);
 	free(c);

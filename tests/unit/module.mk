@@ -201,6 +201,12 @@ tests_unit_test_pipe_SOURCES = tests/unit/test_pipe.c
 tests_unit_test_pipe_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
 tests_unit_test_pipe_LDADD = $(WORKER_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_dns
+tests_unit_test_dns_SOURCES = tests/unit/test_dns.c tests/support/dnsd/client.c \
+	tests/support/dnsd/client.h tests/support/loop.h
+tests_unit_test_dns_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_dns_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_relay_faults
 tests_unit_test_relay_faults_SOURCES = tests/unit/test_relay_faults.c
 tests_unit_test_relay_faults_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -225,6 +225,7 @@ static const struct {
 	{ "do wrongid", "timeout" },
 	{ "do wrongname", "timeout" },
 	{ "do wrongport", "timeout" },
+	{ "do wrongaddr", "timeout" },
 	{ "do garbage", NULL },
 	{ "do short", NULL },
 	{ "do loop", NULL },

@@ -100,13 +100,20 @@ dns_server_say(struct dns_server *s, const char *text)
 	}
 }
 
+const char *
+dns_server_log(struct dns_server *s)
+{
+	/* Its answer comes after all queries that it has read. */
+	dns_server_say(s, "no.such.name del");
+	return s->queries ? s->queries : "";
+}
+
 unsigned
 dns_server_queries(struct dns_server *s, const char *part)
 {
 	unsigned count = 0;
 
-	/* Its answer comes after all queries that it has read. */
-	dns_server_say(s, "no.such.name del");
+	(void)dns_server_log(s);
 	for (char *at = s->queries; at && *at;) {
 		char *end = strchr(at, '\n') + 1, after = *end;
 

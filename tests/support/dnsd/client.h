@@ -15,6 +15,8 @@ uint16_t dns_server_port(const struct dns_server *s);
 void dns_server_say(struct dns_server *s, const char *line);
 /* How many queries came of which the line ("udp 127.0.0.1:4242 17 A NAME") has this in it. */
 unsigned dns_server_queries(struct dns_server *s, const char *part);
+/* The lines of all queries so far; they are the server's, until it is asked again. */
+const char *dns_server_log(struct dns_server *s);
 /* Ends it: from now on its port is closed. */
 void dns_server_stop(struct dns_server *s);
 

@@ -28,9 +28,10 @@
  *         nxdomain servfail refused formerr notimp      that code
  *         nodata                    NOERROR and no record
  *         truncate                  no record, TC set (over UDP; TCP answers)
- *         wrongid wrongname wrongtype wrongport         the right answer, but for that
- *         spoofed                   a wrong id, a wrong name, a wrong port, each with 192.0.2.66,
- *                                   and after these the right answer
+ *         wrongid wrongname wrongtype wrongport wrongaddr       the right answer, but for that
+ *                                   (another address of the server's: over IPv4)
+ *         spoofed                   a wrong id, a wrong name, a wrong port, a wrong address, each
+ *                                   with 192.0.2.66, and after these the right answer
  *         garbage                   random bytes after a right id
  *         short                     the right answer cut in the middle
  *         empty                     a datagram without a byte, a TCP message of length 0
@@ -76,7 +77,7 @@ struct late {
 static struct late *lates;
 static struct tcp_conn *conns[MAX_TCP];
 static uint64_t conn_serials[MAX_TCP], next_serial;
-static int udp_fd = -1, other_udp_fd = -1, tcp_fd = -1;
+static int udp_fd = -1, other_port_fd = -1, other_addr_fd = -1, tcp_fd = -1;
 
 void
 die(const char *what)
@@ -95,14 +96,16 @@ now_ms(void)
 }
 
 void
-send_raw(const struct peer *p, const void *data, size_t len, bool other_port)
+send_raw(const struct peer *p, const void *data, size_t len, enum source from)
 {
+	const int fds[] = {
+		[USUAL] = udp_fd, [OTHER_PORT] = other_port_fd, [OTHER_ADDRESS] = other_addr_fd
+	};
 	uint8_t head[2] = { (uint8_t)(len >> 8), (uint8_t)len };
 	int i;
 
 	if (p->transport == UDP) {
-		(void)!sendto(other_port ? other_udp_fd : udp_fd, data, len, 0,
-			(const struct sockaddr *)&p->sa, p->sa_len);
+		(void)!sendto(fds[from], data, len, 0, (const struct sockaddr *)&p->sa, p->sa_len);
 		return;
 	}
 	for (i = 0; i < MAX_TCP; i++) {
@@ -303,6 +306,21 @@ parse_addr(const char *text, int port, struct sockaddr_storage *sa)
 	exit(2);
 }
 
+/* The same port on a neighbour's address, where this host has that: on 127.0.0.0/8 it does. */
+static int
+open_other_address(struct sockaddr_storage sa, socklen_t len)
+{
+	struct sockaddr_in *in = (struct sockaddr_in *)&sa;
+	int fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	in->sin_addr.s_addr ^= htonl(2);
+	if (sa.ss_family == AF_INET && fd >= 0 && bind(fd, (struct sockaddr *)&sa, len) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
 /* Opens UDP and TCP on one port; with port 0 tries again where TCP finds it taken. */
 static void
 open_sockets(const char *addr, int port, bool with_tcp)
@@ -332,9 +350,10 @@ open_sockets(const char *addr, int port, bool with_tcp)
 		close(udp_fd);
 	}
 	printf("ready %s:%u\n", addr, ntohs(in->sin_port));
+	other_addr_fd = open_other_address(sa, len);
 	in->sin_port = 0;
-	other_udp_fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (other_udp_fd < 0 || bind(other_udp_fd, (struct sockaddr *)&sa, len) < 0)
+	other_port_fd = socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (other_port_fd < 0 || bind(other_port_fd, (struct sockaddr *)&sa, len) < 0)
 		die("bind udp");
 }
 

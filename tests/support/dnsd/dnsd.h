@@ -26,6 +26,7 @@ enum what {
 	DO_WRONGNAME,
 	DO_WRONGTYPE,
 	DO_WRONGPORT,
+	DO_WRONGADDR,
 	DO_SPOOFED,
 	DO_GARBAGE,
 	DO_SHORT,
@@ -77,8 +78,10 @@ struct msg {
 
 /* dnsd.c: ends the program, saying why. */
 void die(const char *what) __attribute__((noreturn));
-/* dnsd.c: sends to whom asked; over UDP from the usual port or from another one. */
-void send_raw(const struct peer *p, const void *data, size_t len, bool other_port);
+/* Where an answer comes from, over UDP. */
+enum source { USUAL, OTHER_PORT, OTHER_ADDRESS };
+/* dnsd.c: sends to whom asked. */
+void send_raw(const struct peer *p, const void *data, size_t len, enum source from);
 void close_conn(uint64_t serial);
 
 /* zone.c: takes one line (and spoils it); returns NULL or what is wrong with it. */

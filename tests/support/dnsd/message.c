@@ -140,7 +140,7 @@ send_msg(struct msg *m, const struct query *q)
 		m->data[2] |= 0x02;
 		set_u16(m, 6, 0);
 	}
-	send_raw(&q->peer, m->data, m->len, false);
+	send_raw(&q->peer, m->data, m->len, USUAL);
 }
 
 static void
@@ -255,14 +255,18 @@ answer(const struct query *q, enum what w)
 		put_false(&out, q, DO_WRONGNAME);
 		send_msg(&out, q);
 		put_false(&out, q, DO_WRONGPORT);
-		if (q->peer.transport == UDP)
-			send_raw(&q->peer, out.data, out.len, true);
+		if (q->peer.transport == UDP) {
+			send_raw(&q->peer, out.data, out.len, OTHER_PORT);
+			send_raw(&q->peer, out.data, out.len, OTHER_ADDRESS);
+		}
 		put_answer(&out, q);
 		send_msg(&out, q);
 		return;
 	case DO_WRONGPORT:
+	case DO_WRONGADDR:
 		put_answer(&out, q);
-		send_raw(&q->peer, out.data, out.len, true);
+		send_raw(&q->peer, out.data, out.len,
+			w == DO_WRONGPORT ? OTHER_PORT : OTHER_ADDRESS);
 		return;
 	default:
 		put_answer(&out, q);

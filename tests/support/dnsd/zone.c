@@ -29,6 +29,7 @@ static const char *const what_names[DO_COUNT] = {
 	"wrongname",
 	"wrongtype",
 	"wrongport",
+	"wrongaddr",
 	"spoofed",
 	"garbage",
 	"short",

@@ -160,19 +160,40 @@ may_take(const struct look *l, uint32_t i)
 	return is_usable(l, i) && !tried_has(l->tried, l->p->cells[i]);
 }
 
-/* The first in [from, to) that may be taken, or `to`. Four at a time, without a branch for each:
- * where thousands have failed, they are passed by in a few microseconds. */
+#define BLOCK 8
+
+/* Where the first block from i on lies in which one is usable, or what is left for another look.
+ * Limits are far below half of the range, so that taking them away leaves the highest bit set where
+ * a load is below its limit, and nowhere else: no branch for each. */
+static inline uint32_t
+skip_unusable(const struct look *l, uint32_t i, uint32_t to, uint64_t ignored)
+{
+	const uint32_t *cells = l->p->cells, *limits = l->p->limits;
+	const _Atomic uint64_t *words = l->b->words;
+
+	for (; to - i >= BLOCK; i += BLOCK) {
+		uint64_t below = 0;
+
+		for (uint32_t k = 0; k < BLOCK; k++)
+			below |= (atomic_load_explicit(&words[cells[i + k]], memory_order_relaxed) &
+					 ~ignored) -
+				limits[i + k];
+		if (below >> 63)
+			break;
+	}
+	return i;
+}
+
+/* The first in [from, to) that may be taken, or `to`. Where thousands have failed, they are passed
+ * by in a few microseconds; fastest where the compiler knows that no bit is ignored. */
 static uint32_t
 find_usable(const struct look *l, uint32_t from, uint32_t to)
 {
 	for (uint32_t i = from; i < to;) {
-		if (to - i >= 4 &&
-			!((unsigned)is_usable(l, i) | (unsigned)is_usable(l, i + 1) |
-				(unsigned)is_usable(l, i + 2) | (unsigned)is_usable(l, i + 3))) {
-			i += 4;
-			continue;
-		}
-		for (uint32_t end = to - i >= 4 ? i + 4 : to; i < end; i++)
+		uint32_t end;
+
+		i = l->ignored ? skip_unusable(l, i, to, l->ignored) : skip_unusable(l, i, to, 0);
+		for (end = to - i >= BLOCK ? i + BLOCK : to; i < end; i++)
 			if (may_take(l, i))
 				return i;
 	}

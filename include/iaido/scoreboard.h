@@ -37,7 +37,9 @@ struct scoreboard_cell {
 	_Atomic int32_t last_error; /* errno of the last failed dial or probe; 0 = none */
 	_Atomic uint32_t promotable; /* 1: a better tier has had room for long enough */
 	_Atomic uint32_t promotions; /* connections that may be closed for promotion now */
-	_Atomic uint32_t spare[11];
+	_Atomic uint32_t spare_before;
+	_Atomic int64_t idle_seen_ns; /* while over its limit: when a worker last saw an idle one */
+	_Atomic uint32_t spare[8];
 };
 
 struct scoreboard_frontend {

@@ -210,6 +210,7 @@ place_reset(struct scoreboard *b, uint32_t cell)
 	atomic_store_explicit(&c->last_error, 0, memory_order_relaxed);
 	atomic_store_explicit(&c->promotable, 0, memory_order_relaxed);
 	atomic_store_explicit(&c->promotions, 0, memory_order_relaxed);
+	atomic_store_explicit(&c->idle_seen_ns, 0, memory_order_relaxed);
 	atomic_store_explicit(&b->words[cell], 0, memory_order_release);
 }
 

@@ -182,6 +182,35 @@ quietest(struct conn *c)
 	return found;
 }
 
+static bool
+is_idle(const struct conn *c, int64_t now_ns)
+{
+	return now_ns - c->last_ns >= IDLE_NS;
+}
+
+/* Who has an idle connection to a backend over its limit says so at each of its ticks. */
+static void
+tell_of_idle(const struct conn *c, int64_t now_ns)
+{
+	atomic_store_explicit(
+		&c->worker->board->cells[c->cell].idle_seen_ns, now_ns, memory_order_relaxed);
+}
+
+/* Whether a sibling may have an idle one yet, which is to go before one of ours with traffic. */
+static bool
+siblings_have_idle(const struct conn *c, int64_t now_ns)
+{
+	const struct worker *w = c->worker;
+	uint64_t word = atomic_load_explicit(&w->board->words[c->cell], memory_order_relaxed);
+	int64_t seen_ns = atomic_load_explicit(
+		&w->board->cells[c->cell].idle_seen_ns, memory_order_relaxed);
+	int64_t tick_ns = c->frontend->conf.maintenance_ns;
+
+	if (seen_ns == 0 || PLACE_ACTIVE(word) <= SHARE_GET(w->share->cells[c->cell].active))
+		return false;
+	return (now_ns - seen_ns) / 3 * 2 <= tick_ns; /* the longest tick is 1.5 of it */
+}
+
 /* Acts on the cause: closes c, or a quieter one in its stead, or marks c as to be closed at its
  * next pause. `force` = no more waiting for a pause. */
 static void
@@ -194,6 +223,9 @@ act(struct conn *c, const struct cause *cause, int64_t now_ns, bool force)
 	if (cause->reason == ENDED_OVERLOAD || cause->reason == ENDED_GONE ||
 		cause->reason == ENDED_DISABLED)
 		victim = quietest(c);
+	if (cause->reason == ENDED_OVERLOAD && !is_idle(victim, now_ns) &&
+		siblings_have_idle(c, now_ns))
+		return;
 	if (now_ns - victim->last_ns < PAUSE_NS && !force) {
 		c->at_pause = true;
 		conn_mark_active(c);
@@ -225,10 +257,48 @@ on_tick(struct conn *c, int64_t now_ns)
 		c->at_pause = false;
 		return;
 	}
+	if (cause.reason == ENDED_OVERLOAD && is_idle(c, now_ns))
+		tell_of_idle(c, now_ns);
 	if (c->strikes < 2)
 		c->strikes++;
 	if (c->strikes == 2)
 		act(c, &cause, now_ns, c->at_pause);
+}
+
+static void
+tell_of_idle_at(struct worker *w, uint32_t cell, int64_t now_ns)
+{
+	int looks = QUIETEST_LOOKS;
+	struct conn *c;
+
+	LIST_FOREACH(c, &w->conns_of_cell[cell], cell_link) {
+		if (c->state == CONN_RELAYING && is_idle(c, now_ns)) {
+			tell_of_idle(c, now_ns);
+			return;
+		}
+		if (--looks == 0)
+			return;
+	}
+}
+
+/* By the time of the first second tick, all workers have told. */
+void
+maintain_table(struct worker *w)
+{
+	int64_t now_ns = clock_now_ns();
+
+	for (size_t i = 0; i < w->frontend_count; i++) {
+		const struct table_frontend *f = &w->frontends[i]->conf;
+
+		for (uint32_t k = 0; k < f->backend_count; k++) {
+			const struct table_backend *b = &f->backends[k];
+			uint64_t word = atomic_load_explicit(
+				&w->board->words[b->cell], memory_order_relaxed);
+
+			if (!b->drain && PLACE_ACTIVE(word) > b->limit)
+				tell_of_idle_at(w, b->cell, now_ns);
+		}
+	}
 }
 
 void

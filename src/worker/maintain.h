@@ -12,6 +12,8 @@ void maintain_schedule(struct conn *c, int64_t now_ns);
 void maintain_check(struct conn *c, int64_t now_ns);
 /* Looks at all connections with recent traffic. */
 void maintain_active(struct worker *w, int64_t now_ns);
+/* A table was applied: where it lowered a limit, siblings are told of idle connections. */
+void maintain_table(struct worker *w);
 /* A drain has begun, or its plan changed: every connection gets its time. */
 void maintain_drain(struct worker *w);
 

@@ -208,6 +208,7 @@ apply_table(struct worker *w, const struct msg *m)
 	/* While it goes on accepting at shutdown, slots of a sibling that died may come to it. */
 	if (!w->draining || w->keep_accepting)
 		acceptor_apply_table(w->acceptor);
+	maintain_table(w);
 	SHARE_SET(w->share->head->table_applied, w->table_number);
 	/* A full channel loses nothing: the scoreboard says the same. */
 	applied.number = w->table_number;

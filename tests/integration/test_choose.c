@@ -425,6 +425,62 @@ START_TEST(without_the_master_sessions_go_on_and_nothing_new_comes_in)
 }
 END_TEST
 
+#define SHED \
+	"workers: 4\n" \
+	"frontends:\n" \
+	"  - bindAddress: 127.0.0.1:0\n" \
+	"    backendPool:\n" \
+	"      maintenanceTime: 1s\n" \
+	"      tiers:\n" \
+	"        - maxBackendConnections: %d\n" \
+	"          targets: [{hosts: [127.0.0.1], port: %u}]\n"
+#define TALKERS 12
+#define IDLERS 8
+#define TURNS 40 /* of 5 ms: a talker's pauses are long enough to be closed in */
+
+struct talk {
+	const struct peer *peer;
+	const int *fds;
+	unsigned turn;
+};
+
+static bool
+talk_until_the_excess_is_gone(void *arg)
+{
+	struct talk *t = arg;
+	unsigned who = t->turn++ % TURNS;
+
+	if (who < TALKERS)
+		ck_assert_int_eq(peer_echo(t->fds[who]), 0);
+	return atomic_load(&t->peer->counts->open) == TALKERS;
+}
+
+START_TEST(idle_connections_go_first_whichever_worker_has_them)
+{
+	struct run run;
+	struct peer a = { 0 };
+	int fds[TALKERS + IDLERS];
+	struct talk talk = { &a, fds, 0 };
+
+	peer_start(&a, 'a');
+	run_iaido(&run, 1, SHED, TALKERS + IDLERS, a.port);
+	for (int i = 0; i < TALKERS + IDLERS; i++) {
+		fds[i] = peer_connect(run_port(&run, 0));
+		ck_assert_int_eq(peer_greeting(fds[i]), 'a');
+	}
+	run_write_conf(&run, SHED, TALKERS, a.port);
+	ck_assert(run_wait_until(talk_until_the_excess_is_gone, &talk));
+	for (int i = 0; i < TALKERS; i++)
+		ck_assert_int_eq(peer_echo(fds[i]), 0);
+	for (int i = TALKERS; i < TALKERS + IDLERS; i++)
+		ck_assert_int_eq(peer_greeting(fds[i]), 0);
+	for (int i = 0; i < TALKERS + IDLERS; i++)
+		close(fds[i]);
+	ck_assert_int_eq(run_stop(&run, SIGTERM), 0);
+	peer_stop(&a);
+}
+END_TEST
+
 RUN_MAIN("choose", five_hundred_connections_at_once_are_all_served,
 	limits_hold_exactly_over_four_workers, while_all_are_full_clients_wait_and_then_go_on,
 	a_dead_backend_is_not_noticed_by_clients,
@@ -433,4 +489,5 @@ RUN_MAIN("choose", five_hundred_connections_at_once_are_all_served,
 	a_listener_that_closes_cuts_no_working_session,
 	out_of_descriptors_accepting_pauses_and_resumes, without_backends_nothing_spins,
 	a_killed_worker_is_replaced_and_its_places_are_given_back,
-	without_the_master_sessions_go_on_and_nothing_new_comes_in)
+	without_the_master_sessions_go_on_and_nothing_new_comes_in,
+	idle_connections_go_first_whichever_worker_has_them)

@@ -36,7 +36,7 @@ struct listener {
 	bool mine; /* the table says that this worker accepts from it */
 	bool added;
 	bool blocked; /* clients wait in the queue, no backend has a place */
-	bool was_blocked; /* clients may have gone while they waited */
+	bool was_blocked; /* clients may have gone while they waited: until the queue is empty */
 	unsigned batch; /* accepts a turn: follows how many there are */
 	unsigned full_turns; /* running, that found as many as the batch allows */
 };
@@ -373,9 +373,9 @@ accept_some(struct listener *l)
 		if (r != ACCEPTED && r != ACCEPT_AGAIN)
 			break;
 	}
-	l->was_blocked = l->was_blocked && r == ACCEPTED;
 	switch (r) {
 	case QUEUE_EMPTY:
+		l->was_blocked = false;
 		/* No more accepts than there were clients, the next time. */
 		l->batch = count > 1 ? count : 1;
 		l->full_turns = 0;
@@ -387,6 +387,7 @@ accept_some(struct listener *l)
 		acceptor_poll_soon(l->acceptor);
 		break;
 	case NO_RESOURCES:
+		l->was_blocked = true;
 		acceptor_pause(l->acceptor, errno);
 		break;
 	default:

@@ -520,6 +520,38 @@ START_TEST(clients_wait_in_the_queue_while_all_places_are_taken)
 }
 END_TEST
 
+/* However many of them wait before one that is still there. */
+START_TEST(no_backend_is_dialled_for_clients_that_left_the_queue)
+{
+	struct stage s;
+	int first, gone[5], last, backend;
+	struct pollfd p;
+	char byte;
+
+	stage_open(&s, 1);
+	s.frontend.backends[0].limit = 1;
+	stage_push(&s);
+	first = stage_connect(&s);
+	backend = stage_accept(&s, 0);
+	for (int i = 0; i < 5; i++)
+		gone[i] = stage_connect(&s);
+	last = stage_connect(&s);
+	ck_assert_int_eq(send(last, "x", 1, 0), 1);
+	for (int i = 0; i < 5; i++)
+		close(gone[i]);
+	close(first);
+	close(backend);
+	backend = stage_accept(&s, 0);
+	ck_assert_int_eq(recv(backend, &byte, 1, 0), 1);
+	p = (struct pollfd){ .fd = s.backend_fds[0], .events = POLLIN };
+	ck_assert_int_eq(poll(&p, 1, 100), 0);
+	ck_assert_uint_eq(SHARE_GET(s.share.frontends[3].total), 2);
+	close(last);
+	close(backend);
+	stage_close(&s);
+}
+END_TEST
+
 START_TEST(without_a_backend_that_answers_the_client_is_reset_in_time)
 {
 	struct stage s;
@@ -659,6 +691,7 @@ UNIT_MAIN("worker", a_large_stream_passes_both_ways_unchanged,
 	a_silent_backend_is_hedged_and_found_out, a_client_has_two_dials_at_most_and_moves_on_fast,
 	a_worker_that_is_killed_cuts_streams_by_reset,
 	clients_wait_in_the_queue_while_all_places_are_taken,
+	no_backend_is_dialled_for_clients_that_left_the_queue,
 	without_a_backend_that_answers_the_client_is_reset_in_time,
 	idle_connections_are_closed_by_fin,
 	a_lowered_limit_closes_only_the_excess_and_idle_ones_first,

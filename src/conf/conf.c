@@ -156,7 +156,7 @@ conf_parse(const char *name, const void *data, size_t len, struct conf **out,
 	return 0;
 }
 
-/* Reports `format` for the file as a whole. */
+/* Reports what is wrong with the file as a whole. */
 static int
 refuse_file(const char *path, struct conf_report *report, const char *what)
 {
@@ -170,7 +170,7 @@ refuse_file(const char *path, struct conf_report *report, const char *what)
 	return result;
 }
 
-/* One byte more than is allowed tells that the file grew meanwhile. */
+/* One byte more than is allowed is enough to see that there are too many. */
 static ssize_t
 read_whole(int fd, char *data)
 {
@@ -198,6 +198,8 @@ open_regular(const char *path, const char **what)
 	struct stat st;
 	int r;
 
+	if (fd < 0 && errno == ENXIO) /* a socket */
+		*what = "is not a regular file";
 	if (fd < 0)
 		return -errno;
 	if (fstat(fd, &st) < 0) {
@@ -205,9 +207,6 @@ open_regular(const char *path, const char **what)
 	} else if (!S_ISREG(st.st_mode)) {
 		*what = S_ISDIR(st.st_mode) ? "is a directory, not a file"
 					    : "is not a regular file";
-		r = -EINVAL;
-	} else if (st.st_size > TREE_BYTES_MAX) {
-		*what = "larger than 1 MiB";
 		r = -EINVAL;
 	} else {
 		return fd;

@@ -46,6 +46,8 @@ struct open_node {
 };
 
 struct builder {
+	const char *data;
+	size_t len;
 	struct tree *tree;
 	struct tree_error *error;
 	struct anchor *anchors[ANCHOR_BUCKETS];
@@ -332,13 +334,44 @@ on_event(struct builder *b, const yaml_event_t *e)
 	}
 }
 
+/* The first byte of the character that the parser stopped at; it counts characters. */
+static char
+byte_at(const struct builder *b, yaml_mark_t mark)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < mark.index && at < b->len; i++)
+		at += text_utf8_len(b->data + at, b->len - at);
+	return at < b->len ? b->data[at] : '\0';
+}
+
+/* What the parser means, in the words of who wrote the file; NULL where its own will do. */
+static const char *
+explain_syntax(const char *problem, char c)
+{
+	if (strcmp(problem, "found character that cannot start any token") == 0)
+		return c == '\t' ? "a tab stands here: indent with spaces"
+				 : "a value that begins with this character needs quotes";
+	if (strcmp(problem, "did not find expected node content") == 0 && c == ':')
+		return "a value that begins with \":\" needs quotes between { } and [ ]";
+	if (strcmp(problem, "mapping values are not allowed in this context") == 0)
+		return "a second \":\" in one value: quote the value, or mend the indentation";
+	if (strcmp(problem, "did not find expected <document start>") == 0)
+		return "this stands outside of what began above: mend the indentation";
+	return NULL;
+}
+
 static int
 refuse_syntax(struct builder *b, const yaml_parser_t *p)
 {
 	const char *problem = p->problem ? p->problem : "cannot be read";
+	const char *better;
 
 	if (p->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
+	better = explain_syntax(problem, byte_at(b, p->problem_mark));
+	if (better)
+		return refuse(b, to_mark(p->problem_mark), "not valid YAML: %s", better);
 	if (p->context && p->context_mark.line != p->problem_mark.line)
 		return refuse(b, to_mark(p->problem_mark), "not valid YAML: %s, %s from line %zu",
 			problem, p->context, p->context_mark.line + 1);
@@ -372,47 +405,93 @@ build(struct builder *b, yaml_parser_t *parser)
 	return r;
 }
 
-/* Looks at the bytes before the parser does: libyaml tells no line for a wrong encoding, and takes
- * quadratic time for many %TAG lines. */
+/* The code of a valid character of n bytes that no YAML may hold; 0 of others. */
+static unsigned
+forbidden_code(const uint8_t *s, size_t n)
+{
+	if (n == 1 &&
+		((s[0] < 0x20 && s[0] != '\t' && s[0] != '\n' && s[0] != '\r') || s[0] == 0x7f))
+		return s[0];
+	if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0 && s[1] != 0x85)
+		return s[1];
+	if (n == 3 && s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe)
+		return 0xff40u + s[2];
+	return 0;
+}
+
+static void
+step(struct conf_mark *mark, char c)
+{
+	if (c == '\n') {
+		mark->line++;
+		mark->column = 1;
+	} else {
+		mark->column++;
+	}
+}
+
+/* Looks at the bytes before the parser does: libyaml tells no line for a wrong encoding or a
+ * control character, and takes quadratic time for many %TAG lines. */
 static int
-check_bytes(struct builder *b, const char *data, size_t len)
+check_bytes(struct builder *b)
 {
 	struct conf_mark mark = { 1, 1 };
 	size_t n;
 
-	for (size_t i = 0; i < len; i += n) {
-		uint8_t c = (uint8_t)data[i];
+	for (size_t i = 0; i < b->len; i += n) {
+		const char *at = b->data + i;
+		unsigned code;
 
-		n = text_utf8_len(data + i, len - i);
+		n = text_utf8_len(at, b->len - i);
 		if (n == 0)
-			return refuse(b, mark, "byte 0x%02x: not valid UTF-8", c);
-		if (c == '\0')
+			return refuse(b, mark, "byte 0x%02x: not valid UTF-8", (uint8_t)*at);
+		if (*at == '\0')
 			return refuse(b, mark, "a NUL byte: this is no text file");
-		if ((c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7f)
-			return refuse(b, mark, "control character 0x%02x", c);
-		if (mark.column == 1 && len - i >= 4 && memcmp(data + i, "%TAG", 4) == 0)
+		code = forbidden_code((const uint8_t *)at, n);
+		if (code)
+			return refuse(b, mark, "control character 0x%02x", code);
+		if (mark.column == 1 && b->len - i >= 4 && memcmp(at, "%TAG", 4) == 0)
 			return refuse(b, mark, "tags are not supported: leave out the %%TAG line");
-		if (c == '\n') {
-			mark.line++;
-			mark.column = 1;
-		} else {
-			mark.column++;
-		}
+		step(&mark, *at);
 	}
 	return 0;
+}
+
+/* Points to the first character that is too many. */
+static int
+refuse_size(struct builder *b)
+{
+	struct conf_mark mark = { 1, 1 };
+
+	for (size_t i = 0; i < TREE_BYTES_MAX; i++)
+		if (((uint8_t)b->data[i] & 0xc0) != 0x80) /* the rest of a character */
+			step(&mark, b->data[i]);
+	return refuse(b, mark, "larger than 1 MiB");
+}
+
+/* Some editors put this mark before the text; libyaml would count it as a column. */
+static void
+skip_byte_order_mark(struct builder *b)
+{
+	if (b->len >= 3 && memcmp(b->data, "\xef\xbb\xbf", 3) == 0) {
+		b->data += 3;
+		b->len -= 3;
+	}
 }
 
 int
 tree_parse(const void *data, size_t len, struct tree **out, struct tree_error *error)
 {
-	struct builder b = { .error = error };
+	/* The parser takes no null pointer, not even for nothing. */
+	struct builder b = { .data = len > 0 ? data : "", .len = len, .error = error };
 	yaml_parser_t parser;
 	int r;
 
 	*error = (struct tree_error){ 0 };
 	if (len > TREE_BYTES_MAX)
-		return refuse(&b, (struct conf_mark){ 0, 0 }, "larger than 1 MiB");
-	r = check_bytes(&b, data, len);
+		return refuse_size(&b);
+	skip_byte_order_mark(&b);
+	r = check_bytes(&b);
 	if (r < 0)
 		return r;
 	b.tree = calloc(1, sizeof(*b.tree));
@@ -420,8 +499,7 @@ tree_parse(const void *data, size_t len, struct tree **out, struct tree_error *e
 		r = -ENOMEM;
 	} else {
 		yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
-		/* It takes no null pointer, not even for nothing. */
-		yaml_parser_set_input_string(&parser, len > 0 ? data : (const void *)"", len);
+		yaml_parser_set_input_string(&parser, (const unsigned char *)b.data, b.len);
 		r = build(&b, &parser);
 		yaml_parser_delete(&parser);
 	}

@@ -205,8 +205,9 @@ START_TEST(one_mebibyte_is_the_limit)
 	conf_case_parse_bytes(&k, t.data, MIB);
 	ck_assert_str_eq(k.errors, "");
 	conf_case_fini(&k);
-	text_add(&t, "\n");
-	expect_error(t.data, t.len, "f: larger than 1 MiB\n");
+	/* With the place where it becomes too large. */
+	text_add(&t, "\xc3\xa9x\n");
+	expect_error(t.data, t.len, "f:524253:1: larger than 1 MiB\n");
 	text_fini(&t);
 }
 END_TEST
@@ -242,11 +243,18 @@ START_TEST(bytes_that_are_no_text_are_refused)
 		FRONTENDS "user: \xc3\xa9\xc0\xaf\n", "f:2:8: byte 0xc0: not valid UTF-8\n");
 	conf_case_errors(FRONTENDS "user: \xed\xa0\x80\n", "f:2:7: byte 0xed: not valid UTF-8\n");
 	conf_case_errors(FRONTENDS "user: a\x1b[2J\n", "f:2:8: control character 0x1b\n");
+	conf_case_errors(FRONTENDS "user: a\xc2\x80\n", "f:2:8: control character 0x80\n");
+	conf_case_errors(FRONTENDS "user: a\xef\xbf\xbe\n", "f:2:8: control character 0xfffe\n");
 	expect_error("\xff\xfe"
 		     "a\0",
 		4, "f:1:1: byte 0xff: not valid UTF-8\n");
 	/* A byte order mark is harmless, and so are the line ends of other systems. */
 	conf_free(conf_case_good("\xef\xbb\xbf" FRONTENDS));
+	conf_free(conf_case_good("\xef\xbb\xbf"
+				 "workers: 1\n" FRONTENDS));
+	conf_case_errors("\xef\xbb\xbf"
+			 "workers: 0\n" FRONTENDS,
+		"f:1:10: workers: must be auto or from 1 to 1024, not \"0\"\n");
 	conf_free(conf_case_good("workers: 1\r\n" FRONTENDS));
 }
 END_TEST
@@ -285,6 +293,24 @@ START_TEST(broken_yaml_is_named_by_line)
 	conf_case_parse(&k, "a: \"open\n");
 	ck_assert_msg(strstr(k.errors, "f:2:1: not valid YAML: ") == k.errors, "%s", k.errors);
 	conf_case_fini(&k);
+}
+END_TEST
+
+START_TEST(common_slips_are_explained)
+{
+	conf_case_errors("log:\n\tlevel: info\n" FRONTENDS,
+		"f:2:1: not valid YAML: a tab stands here: indent with spaces\n");
+	conf_case_errors("user: @x\n" FRONTENDS,
+		"f:1:7: not valid YAML: a value that begins with this character needs quotes\n");
+	conf_case_errors("frontends: [{bindAddress: :80}]\n",
+		"f:1:27: not valid YAML: a value that begins with \":\" needs quotes between "
+		"{ } and [ ]\n");
+	conf_case_errors("user: caf\xc3\xa9: 1\n" FRONTENDS,
+		"f:1:11: not valid YAML: a second \":\" in one value: quote the value, or mend "
+		"the indentation\n");
+	conf_case_errors(" " FRONTENDS "workers: 1\n",
+		"f:2:1: not valid YAML: this stands outside of what began above: mend the "
+		"indentation\n");
 }
 END_TEST
 
@@ -329,7 +355,7 @@ remove_dir(void)
 }
 
 static void
-expect_file(int want, const char *what)
+expect_at(int want, const char *place, const char *what)
 {
 	struct conf_report report;
 	struct conf *c = NULL;
@@ -338,9 +364,15 @@ expect_file(int want, const char *what)
 	ck_assert_int_eq(conf_load(path, &c, &report), want);
 	ck_assert_ptr_null(c);
 	ck_assert_uint_eq(report.error_count, 1);
-	(void)snprintf(line, sizeof(line), "%s: %s", path, what);
+	(void)snprintf(line, sizeof(line), "%s%s: %s", path, place, what);
 	ck_assert_str_eq(report.errors[0], line);
 	conf_report_fini(&report);
+}
+
+static void
+expect_file(int want, const char *what)
+{
+	expect_at(want, "", what);
 }
 
 static void
@@ -388,15 +420,15 @@ START_TEST(what_is_no_regular_file_is_refused_at_once)
 }
 END_TEST
 
-START_TEST(a_huge_file_is_not_even_read)
+START_TEST(of_a_huge_file_no_more_than_the_limit_is_read)
 {
 	make_dir();
 	write_file("");
 	ck_assert_int_eq(truncate(path, (off_t)1 << 30), 0);
 	limit_memory();
-	expect_file(-EINVAL, "larger than 1 MiB");
+	expect_at(-EINVAL, ":1:1048577", "larger than 1 MiB");
 	ck_assert_int_eq(truncate(path, MIB + 1), 0);
-	expect_file(-EINVAL, "larger than 1 MiB");
+	expect_at(-EINVAL, ":1:1048577", "larger than 1 MiB");
 	remove_dir();
 }
 END_TEST
@@ -428,6 +460,6 @@ UNIT_MAIN("conf_limits", nesting_is_limited_to_64, other_ways_to_nest_are_limite
 	exploding_aliases_are_refused, many_anchors_and_aliases_take_no_quadratic_time,
 	one_mebibyte_is_the_limit, a_huge_scalar_is_no_problem, bytes_that_are_no_text_are_refused,
 	tags_are_refused, one_document_is_all, broken_yaml_is_named_by_line,
-	every_cut_of_a_file_is_refused_or_good, a_file_is_loaded_also_through_a_symlink,
-	what_is_no_regular_file_is_refused_at_once, a_huge_file_is_not_even_read,
-	a_thousand_bad_files_leak_no_descriptor)
+	common_slips_are_explained, every_cut_of_a_file_is_refused_or_good,
+	a_file_is_loaded_also_through_a_symlink, what_is_no_regular_file_is_refused_at_once,
+	of_a_huge_file_no_more_than_the_limit_is_read, a_thousand_bad_files_leak_no_descriptor)

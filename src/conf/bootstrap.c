@@ -75,7 +75,7 @@ compare_spec(const void *left, const void *right)
 		return a->local_port < b->local_port ? -1 : 1;
 	if (a->remote_port != b->remote_port)
 		return a->remote_port < b->remote_port ? -1 : 1;
-	return strcmp(a->host, b->host);
+	return strcasecmp(a->host, b->host);
 }
 
 /* The file as a person would write it, from sorted specs; conf_parse() fills in the rest. */
@@ -197,7 +197,11 @@ put_in_place(const char *temporary, const char *path, bool force)
 {
 	if (force)
 		return rename(temporary, path) < 0 ? -errno : 0;
-	/* Unlike rename(2), fails when somebody else made the file meanwhile. */
+	/* These fail when somebody else made the file meanwhile. Not every file system has both. */
+	if (renameat2(AT_FDCWD, temporary, AT_FDCWD, path, RENAME_NOREPLACE) == 0)
+		return 0;
+	if (errno != EINVAL && errno != ENOSYS)
+		return -errno;
 	if (link(temporary, path) < 0)
 		return -errno;
 	(void)unlink(temporary);
@@ -235,8 +239,9 @@ replace_file(const char *path, const struct stat *former, const void *data, size
 	int dir_len = slash ? (int)(slash + 1 - path) : 0;
 	int fd, r;
 
-	if ((size_t)snprintf(temporary, sizeof(temporary), "%.*s.%s.XXXXXX", dir_len, path,
-		    path + dir_len) >= sizeof(temporary))
+	/* A name of its own: with a suffix to the file's it might be too long. */
+	if ((size_t)snprintf(temporary, sizeof(temporary), "%.*s.iaido.XXXXXX", dir_len, path) >=
+		sizeof(temporary))
 		return -ENAMETOOLONG;
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,7 +16,8 @@
 START_TEST(specs_are_grouped_and_ordered)
 {
 	static const char *const specs[] = { "8080:zeta:80", "443:a:9000", "8080:alpha:80",
-		"8080:beta:79", "8080:alpha:80", "80:[2001:DB8::1]:1", "443:a:800" };
+		"8080:beta:79", "8080:alpha:80", "8080:Beta:80", "8080:ALPHA:80",
+		"80:[2001:DB8::1]:1", "443:a:800" };
 	struct bootstrap b = { 0 };
 	struct conf_report report;
 	struct conf *made = NULL, *want;
@@ -32,8 +34,9 @@ START_TEST(specs_are_grouped_and_ordered)
 		"    {hosts: [a], port: 9000}]}]}\n"
 		"- bindAddress: 127.0.0.1:8080\n"
 		"  backendPool: {tiers: [{targets: [{hosts: [beta], port: 79},\n"
-		"    {hosts: [alpha, zeta], port: 80}]}]}\n");
+		"    {hosts: [alpha, Beta, zeta], port: 80}]}]}\n");
 	ck_assert(conf_equal(made, want));
+	ck_assert_uint_eq(report.warning_count, 0);
 	conf_free(made);
 	conf_free(want);
 	conf_report_fini(&report);
@@ -76,7 +79,10 @@ START_TEST(malformed_specs_are_refused_with_the_reason)
 		{ "80:a:x", "the port must be a number from 1 to 65535" },
 		{ "80::80", "the host must not be empty" },
 		{ "80:::1:80", "an IPv6 address needs brackets: [address]:port" },
+		{ "80:a:80:x", "an IPv6 address needs brackets: [address]:port" },
+		{ "80:x:80:80", "must be host:port" },
 		{ "80:[::1:80", "must be [address]:port" },
+		{ "80:[a]:80", "not an IPv6 address" },
 		{ "80:a b:80", "not a host name: only letters, digits, hyphens and dots" },
 	};
 	struct bootstrap b = { 0 };
@@ -206,6 +212,22 @@ START_TEST(a_file_in_the_current_directory_needs_no_slash)
 }
 END_TEST
 
+START_TEST(the_longest_name_is_not_too_long)
+{
+	char name[NAME_MAX + 1];
+
+	make_dir();
+	memset(name, 'n', NAME_MAX);
+	name[NAME_MAX] = '\0';
+	ck_assert_int_eq(chdir(dir), 0);
+	ck_assert_int_eq(bootstrap_write(name, "one", 3, false), 0);
+	ck_assert_int_eq(bootstrap_write(name, "two", 3, true), 0);
+	ck_assert_int_eq(unlink(name), 0);
+	ck_assert_int_eq(chdir("/"), 0);
+	remove_dir();
+}
+END_TEST
+
 START_TEST(what_is_no_regular_file_is_not_replaced)
 {
 	make_dir();
@@ -223,4 +245,4 @@ UNIT_MAIN("bootstrap", specs_are_grouped_and_ordered, the_address_may_be_ipv6,
 	malformed_specs_are_refused_with_the_reason, specs_that_cannot_work_together_are_reported,
 	a_new_file_is_written_with_the_usual_mode, an_existing_file_is_overwritten_only_by_force,
 	a_symlink_stays_and_its_file_is_replaced, a_file_in_the_current_directory_needs_no_slash,
-	what_is_no_regular_file_is_not_replaced)
+	the_longest_name_is_not_too_long, what_is_no_regular_file_is_not_replaced)

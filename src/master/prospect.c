@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "iaido/conf.h"
@@ -58,6 +59,15 @@ is_same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
+static bool
+is_same_file(const char *a, const char *b)
+{
+	struct stat one, other;
+
+	return stat(a, &one) == 0 && stat(b, &other) == 0 && one.st_dev == other.st_dev &&
+		one.st_ino == other.st_ino;
+}
+
 static int
 open_log(struct master *m, struct prospect *p, struct text *error)
 {
@@ -85,6 +95,12 @@ open_pidfile(struct master *m, struct prospect *p, struct text *error)
 	char *path = name ? path_of_file(m->directory, name) : NULL;
 	int r = name && !path ? -ENOMEM : 0;
 
+	/* A process number would take the place of what it holds. */
+	if (path && is_same_file(path, m->config_path)) {
+		text_addf(error, "pidFile: \"%s\" is the configuration file", name);
+		free(path);
+		return -EINVAL;
+	}
 	if (r == 0 && !is_same_text(path, m->pidfile.path)) {
 		p->has_pidfile = true;
 		if (path)

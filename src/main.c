@@ -52,11 +52,19 @@ print_version(void)
 	return print(line);
 }
 
+/* What is wrong with a file, where r is negative. */
 static void
-print_report(const struct conf_report *report)
+print_errors(const struct conf_report *report, const char *path, int r)
 {
 	for (size_t i = 0; i < report->error_count; i++)
 		(void)fprintf(stderr, "%s\n", report->errors[i]);
+	if (r < 0 && report->error_count == 0)
+		(void)fprintf(stderr, "%s: %s\n", path, strerror(-r));
+}
+
+static void
+print_warnings(const struct conf_report *report)
+{
 	for (size_t i = 0; i < report->warning_count; i++)
 		(void)fprintf(stderr, "%s (warning)\n", report->warnings[i]);
 }
@@ -69,9 +77,8 @@ load_conf(const char *path)
 	struct conf *c = NULL;
 	int r = conf_load(path, &c, &report);
 
-	print_report(&report);
-	if (r < 0 && report.error_count == 0)
-		(void)fprintf(stderr, "%s: %s\n", path, strerror(-r));
+	print_errors(&report, path, r);
+	print_warnings(&report);
 	if (r < 0)
 		(void)fprintf(stderr, "iaido: configuration file %s test failed\n", path);
 	conf_report_fini(&report);
@@ -116,7 +123,8 @@ write_bootstrapped(const struct options *o, const struct text *t)
 	int r = bootstrap_write(o->config_path, t->data, t->len, o->force);
 
 	if (r < 0) {
-		(void)fprintf(stderr, "iaido: %s: %s%s\n", o->config_path, strerror(-r),
+		(void)fprintf(stderr, "iaido: %s: %s%s\n", o->config_path,
+			r == -EINVAL ? "is not a regular file" : strerror(-r),
 			r == -EEXIST ? ": give --force to overwrite it" : "");
 		return EXIT_FAILURE;
 	}
@@ -133,7 +141,8 @@ bootstrap(const struct options *o)
 	int status = EXIT_FAILURE;
 	int r = bootstrap_make(&o->bootstrap, o->bootstrap_address, &c, &report);
 
-	print_report(&report);
+	print_errors(&report, "bootstrap", r);
+	print_warnings(&report);
 	conf_report_fini(&report);
 	if (r < 0) {
 		(void)fprintf(stderr, "iaido: nothing was written\n");
@@ -142,6 +151,8 @@ bootstrap(const struct options *o)
 	text_init(&t);
 	if (conf_emit_yaml(c, &t) == 0)
 		status = write_bootstrapped(o, &t);
+	else
+		(void)fprintf(stderr, "iaido: %s\n", strerror(ENOMEM));
 	text_fini(&t);
 	conf_free(c);
 	return status;
@@ -166,16 +177,19 @@ static int
 status(const struct options *o)
 {
 	const struct status_options options = { .watch = o->watch, .json = o->json };
-	struct conf *c = load_conf(o->config_path);
+	struct conf_report report;
+	char *diag_addr = NULL;
 	int exit_status = EXIT_FAILURE;
+	int r = conf_load_diag_addr(o->config_path, &diag_addr, &report);
 
-	if (!c)
-		return EXIT_FAILURE;
-	if (c->diag_addr)
-		exit_status = status_run(c->diag_addr, &options);
-	else
+	/* Who has just spoilt the file wants to see what runs on with the former one. */
+	print_errors(&report, o->config_path, r);
+	conf_report_fini(&report);
+	if (diag_addr)
+		exit_status = status_run(diag_addr, &options);
+	else if (r == 0)
 		(void)fprintf(stderr, "iaido: %s has no diagAddr to ask\n", o->config_path);
-	conf_free(c);
+	free(diag_addr);
 	return exit_status;
 }
 

@@ -68,7 +68,7 @@ struct frontend_conf {
 	uint16_t bind_port; /* 0 = any */
 	uint32_t max_connections; /* 0 = what the descriptor limit allows */
 	int64_t idle_duration_ns; /* negative = never */
-	int64_t half_close_duration_ns;
+	int64_t half_close_duration_ns; /* negative = never */
 	int64_t max_connection_age_ns; /* 0 = never */
 	int64_t rebalance_duration_ns;
 	int64_t wait_timeout_ns;
@@ -126,6 +126,10 @@ int conf_load(const char *path, struct conf **out, struct conf_report *report) M
 int conf_parse(const char *name, const void *data, size_t len, struct conf **out,
 	struct conf_report *report) MUST_CHECK;
 void conf_free(struct conf *c);
+
+/* Only the diagAddr of a file, which may have faults elsewhere: *out is the caller's to free, NULL
+ * without a good one, whatever is returned (as by conf_load()). */
+int conf_load_diag_addr(const char *path, char **out, struct conf_report *report) MUST_CHECK;
 
 /* Whether two configurations mean the same. */
 bool conf_equal(const struct conf *a, const struct conf *b);

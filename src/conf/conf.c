@@ -124,14 +124,13 @@ build(struct report *r, const struct tree *tree)
 	return c;
 }
 
-int
-conf_parse(const char *name, const void *data, size_t len, struct conf **out,
-	struct conf_report *report)
+/* As conf_parse(), but *out may be set whatever is returned: with what is good of a faulty one. */
+static int
+parse(const char *name, const void *data, size_t len, struct conf **out, struct conf_report *report)
 {
 	struct report r;
 	struct tree *tree = NULL;
 	struct tree_error error;
-	struct conf *c = NULL;
 	int result;
 
 	memset(report, 0, sizeof(*report));
@@ -140,7 +139,7 @@ conf_parse(const char *name, const void *data, size_t len, struct conf **out,
 	if (result == -EINVAL)
 		report_error(&r, error.mark, "%s", error.what);
 	else if (result == 0)
-		c = build(&r, tree);
+		*out = build(&r, tree);
 	tree_free(tree);
 	if (result == 0 || result == -EINVAL) {
 		int finished = report_finish(&r, report);
@@ -148,12 +147,21 @@ conf_parse(const char *name, const void *data, size_t len, struct conf **out,
 		result = finished < 0 ? finished : report->error_count > 0 ? -EINVAL : 0;
 	}
 	report_fini(&r);
-	if (result < 0) {
+	return result;
+}
+
+int
+conf_parse(const char *name, const void *data, size_t len, struct conf **out,
+	struct conf_report *report)
+{
+	struct conf *c = NULL;
+	int r = parse(name, data, len, &c, report);
+
+	if (r < 0)
 		conf_free(c);
-		return result;
-	}
-	*out = c;
-	return 0;
+	else
+		*out = c;
+	return r;
 }
 
 /* Reports what is wrong with the file as a whole. */
@@ -215,8 +223,9 @@ open_regular(const char *path, const char **what)
 	return r;
 }
 
-int
-conf_load(const char *path, struct conf **out, struct conf_report *report)
+/* As parse(). */
+static int
+load(const char *path, struct conf **out, struct conf_report *report)
 {
 	const char *what = NULL;
 	int fd = open_regular(path, &what);
@@ -236,9 +245,37 @@ conf_load(const char *path, struct conf **out, struct conf_report *report)
 		r = refuse_file(path, report, strerror((int)-len));
 		r = r < 0 ? r : (int)len;
 	} else {
-		r = conf_parse(path, data, (size_t)len, out, report);
+		r = parse(path, data, (size_t)len, out, report);
 	}
 	free(data);
+	return r;
+}
+
+int
+conf_load(const char *path, struct conf **out, struct conf_report *report)
+{
+	struct conf *c = NULL;
+	int r = load(path, &c, report);
+
+	if (r < 0)
+		conf_free(c);
+	else
+		*out = c;
+	return r;
+}
+
+int
+conf_load_diag_addr(const char *path, char **out, struct conf_report *report)
+{
+	struct conf *c = NULL;
+	int r = load(path, &c, report);
+
+	*out = NULL;
+	if (c) {
+		*out = c->diag_addr;
+		c->diag_addr = NULL;
+	}
+	conf_free(c);
 	return r;
 }
 

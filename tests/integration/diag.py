@@ -203,6 +203,10 @@ def check_reloads(iaido):
     assert "nonsense" in iaido.status()["config"]["lastReload"]["error"]
     wait(lambda: iaido.metrics("config_last_reload_successful") == 0, "in the metrics too")
     assert iaido.metrics(r'config_reloads_total\{result="failure"\}') == 1
+    # Who asks by the file that was refused learns of the fault, and how the old one runs.
+    told = iaido.run("--status", "--json")
+    assert told.returncode == 0 and json.loads(told.stdout)["pid"] == iaido.process.pid, told
+    assert "nonsense: unknown key" in told.stderr, told
     iaido.write("one.example, two.example")
     wait(lambda: iaido.status()["config"]["lastReload"]["ok"] is True, "the good one is taken")
     check_never_falls(before, totals(iaido))

@@ -154,6 +154,18 @@ run 1 -c other.yaml -b 13013:web:80 && is_empty out
 run 1 -c none/new.yaml -b 80:web:80
 has err 'iaido: none/new.yaml: No such file or directory'
 
+run 1 -c fifo -f -b 8080:web:80 && is_empty out
+has err 'iaido: fifo: is not a regular file'
+
+# The configuration is not overwritten by a process number.
+cat >quiet.yaml <<'END'
+frontends: []
+END
+cp quiet.yaml former.yaml
+run 1 -c quiet.yaml -p ./quiet.yaml
+has err 'iaido: pidFile: "./quiet.yaml" is the configuration file'
+cmp -s quiet.yaml former.yaml || fail "-p: the configuration was overwritten"
+
 # Descriptors 0 to 2 may be closed.
 "$IAIDO" --check -c good.yaml >&- 2>&- <&-
 "$IAIDO" -t -c good.yaml >&- 2>&- <&- || fail "-t with closed descriptors"

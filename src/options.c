@@ -147,10 +147,13 @@ set_reload_period(struct options *o, char *message)
 	if (r == -EDOM)
 		return fail(message, "--reloadPeriod: \"%.60s\" lacks a unit: write 1s or 500ms",
 			optarg);
-	if (r < 0)
+	if (r == -EINVAL)
 		return fail(message, "--reloadPeriod: \"%.60s\" is not a duration", optarg);
-	if (ns != 0 && (ns < RELOAD_PERIOD_MIN || ns > RELOAD_PERIOD_MAX))
-		return fail(message, "--reloadPeriod: must be 0 (only on SIGHUP), or from 1ms on");
+	if (r < 0 || (ns != 0 && (ns < RELOAD_PERIOD_MIN || ns > RELOAD_PERIOD_MAX)))
+		return fail(message,
+			"--reloadPeriod: must be 0 (only on SIGHUP), or from 1ms to 876000h, "
+			"not \"%.60s\"",
+			optarg);
 	o->reload_period_ns = ns;
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include "hostport.h"
 #include "iaido/addr.h"
 #include "iaido/conf.h"
+#include "iaido/duration.h"
 #include "report.h"
 
 /* ---- Two keys at the top ---- */
@@ -37,8 +38,9 @@ static void
 check_resolver(struct report *r, const struct resolver_conf *resolver)
 {
 	const struct place *p = good_place(r, &resolver->max_ttl_ns);
+	char least[DURATION_TEXT_MAX], most[DURATION_TEXT_MAX];
 	const char *key = "maxTTL";
-	size_t outer, inner;
+	size_t former;
 
 	if (resolver->min_ttl_ns <= resolver->max_ttl_ns || is_bad(r, &resolver->min_ttl_ns) ||
 		is_bad(r, &resolver->max_ttl_ns))
@@ -49,11 +51,12 @@ check_resolver(struct report *r, const struct resolver_conf *resolver)
 	}
 	if (!p)
 		return;
-	outer = report_enter_key(r, "resolver");
-	inner = report_enter_key(r, key);
-	report_error(r, p->mark, "minTTL must not be larger than maxTTL");
-	report_leave(r, inner);
-	report_leave(r, outer);
+	former = report_enter_key(r, "resolver");
+	report_enter_key(r, key);
+	report_error(r, p->mark, "minTTL (%s) must not be larger than maxTTL (%s)",
+		duration_format(resolver->min_ttl_ns, least),
+		duration_format(resolver->max_ttl_ns, most));
+	report_leave(r, former);
 }
 
 static void
@@ -69,7 +72,7 @@ check_user(struct report *r, const struct conf *c)
 	report_leave(r, former);
 }
 
-/* Two keys must not name one file: what writes to the one would spoil the other. */
+/* Neither two keys nor a key and the file itself may be one file: one would spoil the other. */
 static void
 check_paths(struct report *r, const struct conf *c)
 {
@@ -80,12 +83,13 @@ check_paths(struct report *r, const struct conf *c)
 		const char *path;
 		const void *where;
 	} files[] = {
+		{ "the configuration", r->name, NULL },
 		{ "pidFile", c->pid_file, &c->pid_file },
 		{ "log.target", c->log.target, &c->log.target },
 		{ "diagAddr", diag, &c->diag_addr },
 	};
 
-	for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+	for (size_t i = 1; i < ARRAY_SIZE(files); i++) {
 		for (size_t j = 0; j < i; j++) {
 			const struct place *p = good_place(r, files[i].where);
 			size_t former;
@@ -152,13 +156,11 @@ static void
 report_bound(struct report *r, const struct bound *b, const struct bound *other, const char *how)
 {
 	char text[HOST_TEXT_MAX + 16], other_text[HOST_TEXT_MAX + 16];
-	size_t former, inner;
+	size_t former = report_enter_key(r, b->frontend == SIZE_MAX ? "diagAddr" : "frontends");
 
-	former = report_enter_key(r, b->frontend == SIZE_MAX ? "diagAddr" : "frontends");
 	if (b->frontend != SIZE_MAX) {
 		report_enter_index(r, b->frontend);
-		inner = report_enter_key(r, "bindAddress");
-		(void)inner;
+		report_enter_key(r, "bindAddress");
 	}
 	report_error(r, b->mark, "%s %s %s in line %u%s",
 		hostport_join(b->host, b->port, text, sizeof(text)), how,

@@ -10,6 +10,8 @@
 
 #include "iaido/addr.h"
 
+static const char zone_unsupported[] = "an address with a zone (%) is not supported";
+
 const char *
 port_parse(const char *text, bool zero, uint16_t *port)
 {
@@ -19,7 +21,8 @@ port_parse(const char *text, bool zero, uint16_t *port)
 		return "the port is missing: write host:port";
 	for (; *text; text++) {
 		if (!isdigit((unsigned char)*text))
-			return "the port must be a number from 1 to 65535";
+			return zero ? "the port must be a number from 0 to 65535"
+				    : "the port must be a number from 1 to 65535";
 		v = v * 10 + (uint32_t)(*text - '0');
 		if (v > 65535)
 			return "the port must be at most 65535";
@@ -88,7 +91,7 @@ check_name(const char *name)
 		if (c >= 0x80)
 			return "not a host name: write international names as xn--...";
 		if (c == '%')
-			return "an address with a zone (%) is not supported";
+			return zone_unsupported;
 		if (!isalnum(c) && c != '-' && c != '_' && c != '.')
 			return "not a host name: only letters, digits, hyphens and dots";
 		if (c != '.')
@@ -108,6 +111,14 @@ check_name(const char *name)
 	return NULL;
 }
 
+static bool
+has_port(const char *text)
+{
+	const char *colon = strchr(text, ':');
+
+	return strstr(text, "]:") || (text[0] != '[' && colon && colon == strrchr(text, ':'));
+}
+
 const char *
 host_normalise(const char *text, enum host_use use, char host[HOST_TEXT_MAX])
 {
@@ -122,15 +133,23 @@ host_normalise(const char *text, enum host_use use, char host[HOST_TEXT_MAX])
 		return what;
 	}
 	if (strchr(text, '%'))
-		return "an address with a zone (%) is not supported";
+		return zone_unsupported;
+	if (has_port(text))
+		return use == HOST_TO_CONNECT ? "a host has no port here: it stands under `port`"
+					      : "must be an address without a port";
 	if (strchr(text, ':') || text[0] == '[')
-		return use == HOST_TO_CONNECT && strchr(text, ':') == strrchr(text, ':')
-			? "a host has no port here: it stands under `port`"
-			: "not an IPv6 address";
+		return "not an IPv6 address";
 	what = check_name(text);
 	if (!what)
 		(void)snprintf(host, HOST_TEXT_MAX, "%s", text);
 	return what;
+}
+
+static const char *
+must_be_host_port(enum host_use use)
+{
+	return use == HOST_TO_BIND ? "must be host:port, or :port for all addresses"
+				   : "must be host:port";
 }
 
 const char *
@@ -142,12 +161,16 @@ hostport_split(const char *text, enum host_use use, char host[HOST_TEXT_MAX], ui
 	size_t len;
 
 	if (!colon)
-		return "must be host:port, or :port for all addresses";
+		return must_be_host_port(use);
 	if (text[0] == '[' && (colon == text || colon[-1] != ']'))
 		return "must be [address]:port";
 	len = (size_t)(colon - text);
+	if (text[0] != '[' && memchr(text, ':', len) && strchr(text, '%'))
+		return zone_unsupported;
 	if (text[0] != '[' && memchr(text, ':', len))
-		return "an IPv6 address needs brackets: [address]:port";
+		return strspn(text, "0123456789abcdefABCDEF:.") >= len
+			? "an IPv6 address needs brackets: [address]:port"
+			: must_be_host_port(use);
 	if (len >= sizeof(name))
 		return "not a host name: longer than 253 characters";
 	what = port_parse(colon + 1, use == HOST_TO_BIND, port);

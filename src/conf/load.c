@@ -14,6 +14,7 @@
 #include "value.h"
 
 #define FIELDS_MAX 16
+#define PATH_WORD_MAX 64
 
 /* What a mapping says about each field of its section. */
 struct said {
@@ -60,12 +61,14 @@ report_unknown_key(struct report *r, const struct conf_section *section, const s
 
 	if (r->error_count == CONF_ERRORS_MAX)
 		return;
-	if (schema_find_home(key->value, home, sizeof(home))) {
+	similar = schema_find_similar(section, key->value);
+	/* "target" is rather "targets" than what "log" has; further away, it is the other. */
+	if ((!similar || schema_word_distance(similar, key->value) > 1) &&
+		schema_find_home(key->value, home, sizeof(home))) {
 		report_error(r, key->mark, "unknown key here: it belongs %s%s",
 			home[0] ? "under " : "at the top of the file", home);
 		return;
 	}
-	similar = schema_find_similar(section, key->value);
 	if (similar)
 		report_error(r, key->mark, "unknown key (did you mean %s?)", similar);
 	else
@@ -78,21 +81,28 @@ is_merge_key(const struct node *key)
 	return key->is_plain && strcmp(key->value, "<<") == 0;
 }
 
+/* What a path may hold as it is. */
+static bool
+is_short_word(const char *s)
+{
+	size_t len = strspn(s,
+		"abcdefghijklmnopqrstuvwxyz"
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+
+	return len > 0 && len <= PATH_WORD_MAX && s[len] == '\0';
+}
+
 /* One key that the mapping itself has; what was said before, by a mapping that merges this one,
  * stays. own[] holds the marks of the keys that this mapping has had so far. */
 static void
 take_key(struct report *r, struct said *said, struct conf_mark *own, const struct node_child *c)
 {
 	const struct conf_field *f = schema_find_field(said->section, c->key->value);
-	char shown[REPORT_QUOTE_MAX];
-	bool is_word = c->key->value[0] &&
-		c->key->value[strspn(c->key->value,
-			"abcdefghijklmnopqrstuvwxyz"
-			"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")] == '\0';
+	char quoted[REPORT_QUOTE_MAX];
 	size_t i, former;
 
-	report_quote(c->key->value, shown);
-	former = report_enter_key(r, is_word ? c->key->value : shown);
+	former = report_enter_key(r,
+		is_short_word(c->key->value) ? c->key->value : report_quote(c->key->value, quoted));
 	if (!f) {
 		report_unknown_key(r, said->section, c->key);
 		report_leave(r, former);

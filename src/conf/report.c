@@ -40,7 +40,7 @@ report_enter_key(struct report *r, const char *key)
 
 	if (former > 0)
 		text_add(&r->path, ".");
-	text_addf(&r->path, "%.64s", key);
+	text_add(&r->path, key);
 	return former;
 }
 

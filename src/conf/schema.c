@@ -4,6 +4,7 @@
 #include "schema.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@
 #define HOUR (60 * MINUTE)
 /* A hundred years: a deadline this far from now still fits into a number. */
 #define FOREVER (876000 * HOUR)
+
+#define WORD_LEN_MAX 40 /* no key is near to a longer one */
 
 #define KEY(name, what, type, member, text) \
 	.key = (name), .kind = (what), .offset = offsetof(type, member), .initial = (text)
@@ -119,7 +122,8 @@ static const struct conf_field frontend_fields[] = {
 		.special = "negative = never" },
 	{ KEY("halfCloseDuration", CONF_KIND_DURATION, struct frontend_conf, half_close_duration_ns,
 		  "5m0s"),
-		.min = MS, .max = FOREVER },
+		.min = MS, .max = FOREVER, .flags = CONF_NEGATIVE_ALLOWED,
+		.special = "negative = never" },
 	{ KEY("maxConnectionAge", CONF_KIND_DURATION, struct frontend_conf, max_connection_age_ns,
 		  "0s"),
 		.min = MS, .max = FOREVER, .flags = CONF_ZERO_ALLOWED, .special = "0 = never" },
@@ -226,11 +230,11 @@ min3(unsigned a, unsigned b, unsigned c)
 unsigned
 schema_word_distance(const char *a, const char *b)
 {
-	unsigned row[41];
+	unsigned row[WORD_LEN_MAX + 1];
 	size_t a_len = strlen(a), b_len = strlen(b);
 
-	if (a_len > 40 || b_len > 40)
-		return 40;
+	if (a_len > WORD_LEN_MAX || b_len > WORD_LEN_MAX)
+		return UINT_MAX;
 	for (unsigned j = 0; j <= b_len; j++)
 		row[j] = j;
 	for (size_t i = 1; i <= a_len; i++) {

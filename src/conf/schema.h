@@ -65,7 +65,8 @@ const struct conf_field *schema_find_field(const struct conf_section *section, c
 const char *schema_find_similar(const struct conf_section *section, const char *key);
 /* Where else in the schema that very key is: writes "frontends[].tcp" into buf; false = nowhere. */
 bool schema_find_home(const char *key, char *buf, size_t size);
-/* How many single changes (a letter more, less, other) lie between two words, ignoring case. */
+/* How many single changes (a letter more, less, other) lie between two words, ignoring case;
+ * UINT_MAX where one is longer than any key. */
 unsigned schema_word_distance(const char *a, const char *b);
 
 #endif

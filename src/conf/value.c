@@ -80,40 +80,6 @@ describe_range(const struct conf_field *f, char *buf, size_t size)
 		f->special ? f->special : "", f->special ? ")" : "");
 }
 
-static bool
-load_duration(struct report *r, const struct conf_field *f, void *base, const struct node *n)
-{
-	char quoted[REPORT_QUOTE_MAX], range[160];
-	int64_t ns = 0;
-	int error = duration_parse(n->value, &ns);
-
-	report_quote(n->value, quoted);
-	describe_range(f, range, sizeof(range));
-	if (error == -EDOM) {
-		report_error(
-			r, n->mark, "%s lacks a unit: write it as 300ms, 10s or 1h0m0s", quoted);
-		return false;
-	}
-	if (error == -EINVAL) {
-		report_error(r, n->mark, "%s is not a duration: write it as 300ms, 10s or 1h0m0s",
-			quoted);
-		return false;
-	}
-	if (error == 0 && ns == 0 && (f->flags & CONF_ZERO_IS_DEFAULT)) {
-		value_load_initial(r, f, base);
-		return true;
-	}
-	if (error == 0 && ns < 0 && (f->flags & CONF_NEGATIVE_ALLOWED))
-		ns = -1;
-	else if (error < 0 ||
-		((ns < f->min || ns > f->max) && !(ns == 0 && (f->flags & CONF_ZERO_ALLOWED)))) {
-		report_error(r, n->mark, "must be %s, not %s", range, quoted);
-		return false;
-	}
-	*(int64_t *)member(f, base) = ns;
-	return true;
-}
-
 /* Whole numbers as YAML and the original's language had them: 0x1f, 0o17, 017, 0b11, 1_000. */
 static int
 parse_number(const char *s, int64_t *out)
@@ -148,6 +114,56 @@ parse_number(const char *s, int64_t *out)
 	}
 	*out = negative ? -v : v;
 	return 0;
+}
+
+/* Whether YAML would take it for a number: "5", "1.5", "1e3", "0x10", "1_000". */
+static bool
+is_number(const char *s)
+{
+	int64_t whole;
+	char *end;
+
+	if (parse_number(s, &whole) == 0)
+		return true;
+	if (!isdigit((unsigned char)s[strspn(s, "+-.")])) /* strtod() knows words as well */
+		return false;
+	(void)strtod(s, &end);
+	return *end == '\0';
+}
+
+static bool
+load_duration(struct report *r, const struct conf_field *f, void *base, const struct node *n)
+{
+	char quoted[REPORT_QUOTE_MAX], range[160];
+	int64_t ns = 0;
+	int error = duration_parse(n->value, &ns);
+
+	report_quote(n->value, quoted);
+	describe_range(f, range, sizeof(range));
+	/* A bare negative number is a duration, however large. */
+	if (error == -EDOM || (error < 0 && n->value[0] != '-' && is_number(n->value))) {
+		report_error(
+			r, n->mark, "%s lacks a unit: write it as 300ms, 10s or 1h0m0s", quoted);
+		return false;
+	}
+	if (error == -EINVAL) {
+		report_error(r, n->mark, "%s is not a duration: write it as 300ms, 10s or 1h0m0s",
+			quoted);
+		return false;
+	}
+	if (error == 0 && ns == 0 && (f->flags & CONF_ZERO_IS_DEFAULT)) {
+		value_load_initial(r, f, base);
+		return true;
+	}
+	if (error == 0 && ns < 0 && (f->flags & CONF_NEGATIVE_ALLOWED))
+		ns = -1;
+	else if (error < 0 ||
+		((ns < f->min || ns > f->max) && !(ns == 0 && (f->flags & CONF_ZERO_ALLOWED)))) {
+		report_error(r, n->mark, "must be %s, not %s", range, quoted);
+		return false;
+	}
+	*(int64_t *)member(f, base) = ns;
+	return true;
 }
 
 /* Reports, and returns false, unless it is a whole number in the row's range. */
@@ -275,20 +291,25 @@ load_string(struct report *r, const struct conf_field *f, void *base, const stru
 static bool
 load_log_target(struct report *r, const struct conf_field *f, void *base, const struct node *n)
 {
-	static const char *const words[] = { "stderr", "syslog" };
+	static const struct {
+		const char *word;
+		const char *meant;
+	} words[] = {
+		{ "stderr", "stderr" },
+		{ "syslog", "syslog" },
+		{ "stdout", "/dev/stdout" },
+	};
+	char quoted[REPORT_QUOTE_MAX];
 
-	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-		unsigned distance = schema_word_distance(n->value, words[i]);
-
+	for (size_t i = 0; i < ARRAY_SIZE(words) && !strchr(n->value, '/'); i++) {
 		/* Rather not a new file called "sterr". */
-		if (distance > 0 && distance <= 2) {
-			char quoted[REPORT_QUOTE_MAX];
-
-			report_error(r, n->mark,
-				"must be stderr, syslog or a path, not %s (did you mean %s?)",
-				report_quote(n->value, quoted), words[i]);
-			return false;
-		}
+		if (strcmp(n->value, words[i].meant) == 0 ||
+			schema_word_distance(n->value, words[i].word) > 2)
+			continue;
+		report_error(r, n->mark,
+			"must be stderr, syslog or a path, not %s (did you mean %s?)",
+			report_quote(n->value, quoted), words[i].meant);
+		return false;
 	}
 	return load_string(r, f, base, n);
 }
@@ -429,15 +450,19 @@ load_server(struct report *r, const struct node *n, struct addr *out)
 {
 	char quoted[REPORT_QUOTE_MAX], host[HOST_TEXT_MAX];
 	uint16_t port = DNS_PORT;
+	struct addr bare;
+	bool is_bare = addr_parse(n->value, port, &bare) == 0;
+	const char *what = is_bare ? host_normalise(n->value, HOST_TO_CONNECT, host)
+				   : hostport_split(n->value, HOST_TO_CONNECT, host, &port);
 
-	if (addr_parse(n->value, DNS_PORT, out) == 0 ||
-		(!hostport_split(n->value, HOST_TO_CONNECT, host, &port) &&
-			addr_parse(host, port, out) == 0)) {
-		if (!addr_is_any(out))
-			return true;
-	}
-	report_error(r, n->mark, "must be an IP address, or address:port ([address]:port), not %s",
-		report_quote(n->value, quoted));
+	if (!what && addr_parse(host, port, out) == 0)
+		return true;
+	if (is_bare)
+		report_error(r, n->mark, "%s: %s", report_quote(n->value, quoted), what);
+	else
+		report_error(r, n->mark,
+			"must be an IP address, or address:port ([address]:port), not %s",
+			report_quote(n->value, quoted));
 	return false;
 }
 

@@ -246,7 +246,7 @@ decode_frontend(struct decoder *d, struct table_frontend *f)
 	f->name = wire_get_string(d->r, NAME_MAX_LEN);
 	f->max_connections = wire_get_u32(d->r);
 	f->idle_ns = wire_get_i64(d->r);
-	f->half_close_ns = get_duration(d);
+	f->half_close_ns = wire_get_i64(d->r); /* negative: never */
 	f->max_age_ns = get_duration(d);
 	f->wait_ns = get_duration(d);
 	f->maintenance_ns = get_duration(d);

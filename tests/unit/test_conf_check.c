@@ -58,11 +58,11 @@ END_TEST
 START_TEST(min_ttl_must_not_pass_max_ttl)
 {
 	conf_case_errors("resolver: {minTTL: 2s, maxTTL: 1s}\n" FRONTENDS,
-		"f:1:32: resolver.maxTTL: minTTL must not be larger than maxTTL\n");
+		"f:1:32: resolver.maxTTL: minTTL (2s) must not be larger than maxTTL (1s)\n");
 	conf_case_errors("resolver: {minTTL: 2m}\n" FRONTENDS,
-		"f:1:20: resolver.minTTL: minTTL must not be larger than maxTTL\n");
+		"f:1:20: resolver.minTTL: minTTL (2m0s) must not be larger than maxTTL (1m0s)\n");
 	conf_case_errors("resolver: {maxTTL: 1ms}\n" FRONTENDS,
-		"f:1:20: resolver.maxTTL: minTTL must not be larger than maxTTL\n");
+		"f:1:20: resolver.maxTTL: minTTL (1s) must not be larger than maxTTL (1ms)\n");
 	/* No second message about what stands in for a bad value. */
 	conf_case_errors("resolver: {minTTL: 5, maxTTL: 1ms}\n" FRONTENDS,
 		"f:1:20: resolver.minTTL: \"5\" lacks a unit: write it as 300ms, 10s or 1h0m0s\n");
@@ -83,6 +83,8 @@ START_TEST(two_keys_must_not_name_one_file)
 		"f:2:15: log.target: is the same file as pidFile\n");
 	conf_case_errors("pidFile: /x\ndiagAddr: unix:/x\n" FRONTENDS,
 		"f:2:11: diagAddr: is the same file as pidFile\n");
+	conf_case_errors("pidFile: f\n" FRONTENDS,
+		"f:1:10: pidFile: is the same file as the configuration\n");
 }
 END_TEST
 

@@ -71,7 +71,7 @@ START_TEST(every_key_is_read)
 		"1s}\n"
 		"frontends:\n"
 		"- bindAddress: tcp:127.0.0.1:8080\n"
-		"  maxConnections: 10\n  idleDuration: -1\n  halfCloseDuration: 1s\n"
+		"  maxConnections: 10\n  idleDuration: -1\n  halfCloseDuration: -1m\n"
 		"  maxConnectionAge: 24h\n  rebalanceDuration: 2s\n  waitTimeout: 3s\n"
 		"  backlog: 128\n"
 		"  tcp: {keepAliveIdle: 1s, keepAliveInterval: 2s, keepAliveCount: 9, userTimeout: "
@@ -113,7 +113,7 @@ START_TEST(every_key_is_read)
 	ck_assert_uint_eq(fe->bind_port, 8080);
 	ck_assert_uint_eq(fe->max_connections, 10);
 	ck_assert_int_lt(fe->idle_duration_ns, 0);
-	ck_assert_int_eq(fe->half_close_duration_ns, SECOND);
+	ck_assert_int_eq(fe->half_close_duration_ns, -1);
 	ck_assert_int_eq(fe->max_connection_age_ns, 24 * 3600 * SECOND);
 	ck_assert_int_eq(fe->rebalance_duration_ns, 2 * SECOND);
 	ck_assert_int_eq(fe->wait_timeout_ns, 3 * SECOND);
@@ -225,6 +225,9 @@ struct bad_value {
 static const struct bad_value bad_values[] = {
 	{ "t", "gracePeriod: 5", "\"5\"" NO_UNIT },
 	{ "t", "gracePeriod: 1.5", "\"1.5\"" NO_UNIT },
+	{ "t", "gracePeriod: 1e3", "\"1e3\"" NO_UNIT },
+	{ "t", "gracePeriod: 0x10", "\"0x10\"" NO_UNIT },
+	{ "t", "gracePeriod: 99999999999999999999", "\"99999999999999999999\"" NO_UNIT },
 	{ "t", "gracePeriod: soon", "\"soon\"" NO_DURATION },
 	{ "t", "gracePeriod: 1d", "\"1d\"" NO_DURATION },
 	{ "t", "gracePeriod: -1s", FROM_TO("1ms", EVER) ", not \"-1s\"" },
@@ -250,6 +253,10 @@ static const struct bad_value bad_values[] = {
 	{ "t", "log: {format: xml}", "must be text or json, not \"xml\"" },
 	{ "t", "log: {target: sderr}",
 		"must be stderr, syslog or a path, not \"sderr\" (did you mean stderr?)" },
+	{ "t", "log: {target: STDERR}",
+		"must be stderr, syslog or a path, not \"STDERR\" (did you mean stderr?)" },
+	{ "t", "log: {target: stdout}",
+		"must be stderr, syslog or a path, not \"stdout\" (did you mean /dev/stdout?)" },
 	{ "t", "log: {connections: often}", "must be true or false, not \"often\"" },
 	{ "t", "log: text", "must be a mapping (key: value), not a single value" },
 	{ "t", "log: [text]", "must be a mapping (key: value), not a list" },
@@ -259,7 +266,9 @@ static const struct bad_value bad_values[] = {
 	{ "t", "resolver: {servers: [10.0.0.1:0]}",
 		"must be an IP address, or address:port ([address]:port), not \"10.0.0.1:0\"" },
 	{ "t", "resolver: {servers: [0.0.0.0]}",
-		"must be an IP address, or address:port ([address]:port), not \"0.0.0.0\"" },
+		"\"0.0.0.0\": must be one address, not all of them" },
+	{ "t", "resolver: {servers: ['fe80::1']}",
+		"\"fe80::1\": a link-local address needs a zone, which is not supported" },
 	{ "t", "resolver: {servers: [~]}", "must be an IP address, not empty" },
 	{ "t", "resolver: {servers: [[]]}", "must be an IP address, not a list" },
 	{ "t", "resolver: {minTTL: 0}", FROM_TO("1ms", EVER) ", not \"0\"" },
@@ -281,7 +290,7 @@ static const struct bad_value bad_values[] = {
 	{ "f", "maxConnections: 99999999999999999999999",
 		FROM_TO("0", "2147483647") " (0 = what the descriptor limit allows), not "
 					   "\"99999999999999999999999\"" },
-	{ "f", "halfCloseDuration: 0", FROM_TO("1ms", EVER) ", not \"0\"" },
+	{ "f", "halfCloseDuration: 0", FROM_TO("1ms", EVER) " (negative = never), not \"0\"" },
 	{ "f", "maxConnectionAge: -1", FROM_TO("1ms", EVER) " (0 = never), not \"-1\"" },
 	{ "f", "rebalanceDuration: -1", FROM_TO("10ms", EVER) ", not \"-1\"" },
 	{ "f", "waitTimeout: 0s", FROM_TO("1ms", EVER) ", not \"0s\"" },
@@ -295,11 +304,15 @@ static const struct bad_value bad_values[] = {
 	{ "f", "bindAddress: localhost",
 		"\"localhost\": must be host:port, or :port for all addresses" },
 	{ "f", "bindAddress: ':'", "\":\": the port is missing: write host:port" },
-	{ "f", "bindAddress: ':http'", "\":http\": the port must be a number from 1 to 65535" },
+	{ "f", "bindAddress: ':http'", "\":http\": the port must be a number from 0 to 65535" },
 	{ "f", "bindAddress: ':65536'", "\":65536\": the port must be at most 65535" },
-	{ "f", "bindAddress: ':-1'", "\":-1\": the port must be a number from 1 to 65535" },
+	{ "f", "bindAddress: ':-1'", "\":-1\": the port must be a number from 0 to 65535" },
 	{ "f", "bindAddress: '::1:80'",
 		"\"::1:80\": an IPv6 address needs brackets: [address]:port" },
+	{ "f", "bindAddress: 'fe80::1%lo:80'",
+		"\"fe80::1%lo:80\": an address with a zone (%) is not supported" },
+	{ "f", "bindAddress: 'tcp4:localhost:80'",
+		"\"tcp4:localhost:80\": must be host:port, or :port for all addresses" },
 	{ "f", "bindAddress: '[::1'", "\"[::1\": must be [address]:port" },
 	{ "f", "bindAddress: '[::1]'", "\"[::1]\": must be [address]:port" },
 	{ "f", "bindAddress: '[::1%lo]:80'",
@@ -342,6 +355,9 @@ static const struct bad_value bad_values[] = {
 	{ "g", "hosts: ['']", "\"\": the host must not be empty" },
 	{ "g", "hosts: [~]", "must be a name or an address, not empty" },
 	{ "g", "hosts: [b:80]", "\"b:80\": a host has no port here: it stands under `port`" },
+	{ "g", "hosts: ['[::1]:80']",
+		"\"[::1]:80\": a host has no port here: it stands under `port`" },
+	{ "g", "hosts: ['[b]']", "\"[b]\": not an IPv6 address" },
 	{ "g", "hosts: ['::1::2']", "\"::1::2\": not an IPv6 address" },
 	{ "g", "hosts: ['fe80::1%eth0']",
 		"\"fe80::1%eth0\": an address with a zone (%) is not supported" },
@@ -494,10 +510,31 @@ START_TEST(unknown_keys_are_refused_with_a_suggestion)
 	conf_case_errors("frontends: [{gracePeriod: 1s, " POOL "}]\n",
 		"f:1:14: frontends[0].gracePeriod: unknown key here: "
 		"it belongs at the top of the file\n");
+	/* What is near goes before what is the same elsewhere: log has a target. */
+	conf_case_errors("frontends: [{backendPool: {tiers: [{target: [], " TARGETS "}]}}]\n",
+		"f:1:37: frontends[0].backendPool.tiers[0].target: unknown key "
+		"(did you mean targets?)\n");
 	conf_case_errors("\"a\\nb\": 1\n" FRONTENDS, "f:1:1: \"a\\x0ab\": unknown key\n");
 	conf_case_errors("'<<': {}\n" FRONTENDS, "f:1:1: \"<<\": unknown key\n");
 	conf_case_errors(
 		"[a]: 1\n" FRONTENDS, "f:1:1: a key must be a word, not a list or a mapping\n");
+}
+END_TEST
+
+START_TEST(a_long_key_is_cut_between_characters)
+{
+	struct conf_case k;
+	struct text t;
+
+	text_init(&t);
+	text_add(&t, "a");
+	for (int i = 0; i < 200; i++)
+		text_add(&t, "\xc3\xa9");
+	text_add(&t, ": 1\n" FRONTENDS);
+	conf_case_parse(&k, t.data);
+	ck_assert_msg(strstr(k.errors, "\xc3\xa9...\": unknown key\n"), "%s", k.errors);
+	conf_case_fini(&k);
+	text_fini(&t);
 }
 END_TEST
 
@@ -649,7 +686,7 @@ UNIT_MAIN("conf_load", defaults_are_those_of_the_manual, every_key_is_read,
 	numbers_have_all_forms_of_the_original, each_bad_value_is_named_with_what_would_be_right,
 	a_host_of_256_bytes_is_refused, errors_carry_file_line_column_and_path,
 	what_is_required_is_asked_for, unknown_keys_are_refused_with_a_suggestion,
-	duplicate_keys_are_refused, all_faults_come_in_one_run_but_at_most_twenty,
-	merge_keys_and_aliases_work, bad_merges_and_aliases_are_refused,
-	a_fault_that_is_anchored_is_told_once, addresses_are_brought_to_one_form,
-	marks_point_into_the_file)
+	a_long_key_is_cut_between_characters, duplicate_keys_are_refused,
+	all_faults_come_in_one_run_but_at_most_twenty, merge_keys_and_aliases_work,
+	bad_merges_and_aliases_are_refused, a_fault_that_is_anchored_is_told_once,
+	addresses_are_brought_to_one_form, marks_point_into_the_file)

@@ -151,11 +151,17 @@ START_TEST(bad_usage_says_what)
 		{ "--reloadPeriod 5", "--reloadPeriod: \"5\" lacks a unit: write 1s or 500ms" },
 		{ "--reloadPeriod soon", "--reloadPeriod: \"soon\" is not a duration" },
 		{ "--reloadPeriod -1s",
-			"--reloadPeriod: must be 0 (only on SIGHUP), or from 1ms on" },
+			"--reloadPeriod: must be 0 (only on SIGHUP), or from 1ms to 876000h, "
+			"not \"-1s\"" },
 		{ "--reloadPeriod 1ns",
-			"--reloadPeriod: must be 0 (only on SIGHUP), or from 1ms on" },
+			"--reloadPeriod: must be 0 (only on SIGHUP), or from 1ms to 876000h, "
+			"not \"1ns\"" },
+		{ "--reloadPeriod 9999999h",
+			"--reloadPeriod: must be 0 (only on SIGHUP), or from 1ms to 876000h, "
+			"not \"9999999h\"" },
 		{ "-b 1:2", "--bootstrap: \"1:2\": must be localPort:remoteHost:remotePort" },
-		{ "--bootstrapAddr a:b -b 1:a:2", "--bootstrapAddr: \"a:b\": not an IPv6 address" },
+		{ "--bootstrapAddr a:b -b 1:a:2",
+			"--bootstrapAddr: \"a:b\": must be an address without a port" },
 	};
 	struct options o;
 

@@ -29,7 +29,7 @@ rich_table(void)
 	f->backends[3].use = BACKEND_DISABLED;
 	f->backends[3].rank = 1;
 	f->backends[3].addr = (struct addr){ .in6 = { .sin6_family = AF_INET6, .sin6_port = 5 } };
-	f->idle_ns = -1;
+	f->idle_ns = f->half_close_ns = -1;
 	f->shed_failed = true;
 	t->frontends[2].removed = true;
 	t->frontends[2].backends[0].use = BACKEND_REMOVED;

@@ -62,7 +62,7 @@ resolve_name(const char *host, uint16_t port, struct addr *out)
 	int r;
 
 	if (getaddrinfo(host, NULL, &hints, &list) != 0 || !list)
-		return -EADDRNOTAVAIL;
+		return -ENOENT;
 	for (best = ai = list; ai; ai = ai->ai_next) {
 		if (ai->ai_family == AF_INET) {
 			best = ai;

@@ -38,7 +38,8 @@ struct listeners {
 /* The set for a configuration: what `current` has open already is used again, the rest is opened
  * and bound; new addresses listen at once. Every group has `slots` members at least. Nothing in
  * `current` (may be NULL) changes until listeners_commit(). On failure everything that was opened
- * is closed, *failed is the index of the frontend, and -errno is returned. */
+ * is closed, *failed is the index of the frontend, and -errno is returned (-ENOENT: its host name
+ * cannot be resolved). */
 int listeners_open(const struct listeners *current, const struct conf *conf, uint32_t slots,
 	struct frontend_ids *ids, const uint32_t *busy, size_t busy_count, struct listeners **out,
 	size_t *failed) MUST_CHECK;

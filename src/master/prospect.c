@@ -154,7 +154,7 @@ open_listeners(struct master *m, struct prospect *p, uint32_t workers, struct te
 
 		text_addf(error, "%s:%u:%u: frontends[%zu].bindAddress: cannot listen on %s: %s",
 			m->config_path, fc->mark.line, fc->mark.column, failed, fc->bind_address,
-			strerror(-r));
+			r == -ENOENT ? "the name cannot be resolved" : strerror(-r));
 	}
 	if (r < 0)
 		return r;

@@ -216,6 +216,10 @@ START_TEST(a_start_that_fails_is_told_to_the_starter)
 	expect_failure("cannot listen on", DAEMON FRONTEND, taken, a.port);
 	expect_failure("Address already in use", DAEMON FRONTEND, taken, a.port);
 	expect_failure("cannot listen on", DAEMON FRONTEND, "192.0.2.1:0", a.port);
+	/* Where no server of names can be reached: not for long. */
+	setenv("RES_OPTIONS", "timeout:1 attempts:1", 1);
+	expect_failure("cannot listen on nosuch.invalid:0: the name cannot be resolved",
+		DAEMON FRONTEND, "nosuch.invalid:0", a.port);
 	expect_failure(
 		"there is no user", "user: no-such-user\n" DAEMON FRONTEND, "127.0.0.1:0", a.port);
 	expect_failure("log.target", "log: {target: /nowhere/at/all.log}\n" FRONTEND, "127.0.0.1:0",

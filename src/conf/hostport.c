@@ -77,7 +77,6 @@ check_name(const char *name)
 {
 	const char *what, *label = name;
 	size_t len = strlen(name);
-	const char *last;
 
 	if (len > 0 && name[len - 1] == '.')
 		len--;
@@ -101,12 +100,11 @@ check_name(const char *name)
 			return what;
 		label = name + i + 1;
 	}
-	last = label;
-	what = check_label(last, (size_t)(name + len - last));
+	what = check_label(label, (size_t)(name + len - label));
 	if (what)
 		return what;
 	/* No top-level domain is a number; "10.0.0.256" and "127.1" are meant as addresses. */
-	if (strspn(last, "0123456789") == (size_t)(name + len - last))
+	if (strspn(label, "0123456789") == (size_t)(name + len - label))
 		return "not an IPv4 address: write four numbers from 0 to 255";
 	return NULL;
 }

@@ -1,5 +1,5 @@
 /* Builds the tree from libyaml's events. What YAML allows and a configuration file has no use for
- * (tags, several documents, other encodings) is refused here; what keys mean is load.c's to know. */
+ * (tags, several documents) is refused here; what keys mean is load.c's to know. */
 #include "config.h"
 
 #include "tree.h"
@@ -13,6 +13,7 @@
 
 #include <yaml.h>
 
+#include "bytes.h"
 #include "iaido/text.h"
 
 #define BLOCK_SIZE (64 * 1024)
@@ -92,15 +93,14 @@ copy_string(struct tree *t, const char *s, size_t len)
 	return copy;
 }
 
-PRINTF_LIKE(3, 4)
-static int
-refuse(struct builder *b, struct conf_mark mark, const char *format, ...)
+int
+tree_refuse(struct tree_error *error, struct conf_mark mark, const char *format, ...)
 {
 	va_list ap;
 
 	va_start(ap, format);
-	b->error->mark = mark;
-	(void)vsnprintf(b->error->what, sizeof(b->error->what), format, ap);
+	error->mark = mark;
+	(void)vsnprintf(error->what, sizeof(error->what), format, ap);
 	va_end(ap);
 	return -EINVAL;
 }
@@ -171,7 +171,8 @@ attach(struct builder *b, const struct node *node, struct conf_mark mark)
 	}
 	if (top->node->kind == NODE_MAP && !top->key) {
 		if (node->kind != NODE_SCALAR)
-			return refuse(b, mark, "a key must be a word, not a list or a mapping");
+			return tree_refuse(
+				b->error, mark, "a key must be a word, not a list or a mapping");
 		top->key = node;
 		return 0;
 	}
@@ -194,8 +195,8 @@ static int
 count_nodes(struct builder *b, uint32_t weight, struct conf_mark mark)
 {
 	if (weight > TREE_NODES_MAX - b->nodes)
-		return refuse(b, mark, "more than %d nodes, counting what aliases stand for",
-			TREE_NODES_MAX);
+		return tree_refuse(b->error, mark,
+			"more than %d nodes, counting what aliases stand for", TREE_NODES_MAX);
 	b->nodes += weight;
 	return 0;
 }
@@ -222,9 +223,10 @@ on_scalar(struct builder *b, const yaml_event_t *e)
 	int r;
 
 	if (e->data.scalar.tag)
-		return refuse(b, mark, "tags (\"!...\") are not supported: leave it out");
+		return tree_refuse(
+			b->error, mark, "tags (\"!...\") are not supported: leave it out");
 	if (memchr(value, '\0', len))
-		return refuse(b, mark, "a NUL character, which no value may hold");
+		return tree_refuse(b->error, mark, "a NUL character, which no value may hold");
 	r = count_nodes(b, 1, mark);
 	if (r < 0)
 		return r;
@@ -249,9 +251,11 @@ on_begin(struct builder *b, enum node_kind kind, const yaml_char_t *tag, const y
 	int r;
 
 	if (tag)
-		return refuse(b, mark, "tags (\"!...\") are not supported: leave it out");
+		return tree_refuse(
+			b->error, mark, "tags (\"!...\") are not supported: leave it out");
 	if (b->depth == TREE_DEPTH_MAX)
-		return refuse(b, mark, "nested more than %d levels deep", TREE_DEPTH_MAX);
+		return tree_refuse(
+			b->error, mark, "nested more than %d levels deep", TREE_DEPTH_MAX);
 	r = count_nodes(b, 1, mark);
 	if (r < 0)
 		return r;
@@ -293,11 +297,14 @@ on_alias(struct builder *b, const yaml_event_t *e)
 	while (a && strcmp(a->name, name) != 0)
 		a = a->next;
 	if (!a)
-		return refuse(b, mark, "*%.60s: no anchor &%.60s stands before it", name, name);
+		return tree_refuse(
+			b->error, mark, "*%.60s: no anchor &%.60s stands before it", name, name);
 	if (a->is_open)
-		return refuse(b, mark, "*%.60s: stands inside of what it stands for", name);
+		return tree_refuse(
+			b->error, mark, "*%.60s: stands inside of what it stands for", name);
 	if (a->node->height > TREE_DEPTH_MAX - b->depth)
-		return refuse(b, mark, "nested more than %d levels deep", TREE_DEPTH_MAX);
+		return tree_refuse(
+			b->error, mark, "nested more than %d levels deep", TREE_DEPTH_MAX);
 	r = count_nodes(b, a->node->weight, mark);
 	if (r < 0)
 		return r;
@@ -313,7 +320,8 @@ on_event(struct builder *b, const yaml_event_t *e)
 	switch (e->type) {
 	case YAML_DOCUMENT_START_EVENT:
 		if (b->had_document)
-			return refuse(b, mark, "a second document: the file holds only one");
+			return tree_refuse(
+				b->error, mark, "a second document: the file holds only one");
 		b->had_document = true;
 		return 0;
 	case YAML_SCALAR_EVENT:
@@ -355,7 +363,7 @@ explain_syntax(const char *problem, char c)
 	if (strcmp(problem, "did not find expected node content") == 0 && c == ':')
 		return "a value that begins with \":\" needs quotes between { } and [ ]";
 	if (strcmp(problem, "mapping values are not allowed in this context") == 0)
-		return "a second \":\" in one value: quote the value, or mend the indentation";
+		return "a \":\" does not fit here: quote the value, or mend the indentation";
 	if (strcmp(problem, "did not find expected <document start>") == 0)
 		return "this stands outside of what began above: mend the indentation";
 	return NULL;
@@ -371,11 +379,13 @@ refuse_syntax(struct builder *b, const yaml_parser_t *p)
 		return -ENOMEM;
 	better = explain_syntax(problem, byte_at(b, p->problem_mark));
 	if (better)
-		return refuse(b, to_mark(p->problem_mark), "not valid YAML: %s", better);
+		return tree_refuse(
+			b->error, to_mark(p->problem_mark), "not valid YAML: %s", better);
 	if (p->context && p->context_mark.line != p->problem_mark.line)
-		return refuse(b, to_mark(p->problem_mark), "not valid YAML: %s, %s from line %zu",
-			problem, p->context, p->context_mark.line + 1);
-	return refuse(b, to_mark(p->problem_mark), "not valid YAML: %s%s%s", problem,
+		return tree_refuse(b->error, to_mark(p->problem_mark),
+			"not valid YAML: %s, %s from line %zu", problem, p->context,
+			p->context_mark.line + 1);
+	return tree_refuse(b->error, to_mark(p->problem_mark), "not valid YAML: %s%s%s", problem,
 		p->context ? ", " : "", p->context ? p->context : "");
 }
 
@@ -405,80 +415,6 @@ build(struct builder *b, yaml_parser_t *parser)
 	return r;
 }
 
-/* The code of a valid character of n bytes that no YAML may hold; 0 of others. */
-static unsigned
-forbidden_code(const uint8_t *s, size_t n)
-{
-	if (n == 1 &&
-		((s[0] < 0x20 && s[0] != '\t' && s[0] != '\n' && s[0] != '\r') || s[0] == 0x7f))
-		return s[0];
-	if (n == 2 && s[0] == 0xc2 && s[1] < 0xa0 && s[1] != 0x85)
-		return s[1];
-	if (n == 3 && s[0] == 0xef && s[1] == 0xbf && s[2] >= 0xbe)
-		return 0xff40u + s[2];
-	return 0;
-}
-
-static void
-step(struct conf_mark *mark, char c)
-{
-	if (c == '\n') {
-		mark->line++;
-		mark->column = 1;
-	} else {
-		mark->column++;
-	}
-}
-
-/* Looks at the bytes before the parser does: libyaml tells no line for a wrong encoding or a
- * control character, and takes quadratic time for many %TAG lines. */
-static int
-check_bytes(struct builder *b)
-{
-	struct conf_mark mark = { 1, 1 };
-	size_t n;
-
-	for (size_t i = 0; i < b->len; i += n) {
-		const char *at = b->data + i;
-		unsigned code;
-
-		n = text_utf8_len(at, b->len - i);
-		if (n == 0)
-			return refuse(b, mark, "byte 0x%02x: not valid UTF-8", (uint8_t)*at);
-		if (*at == '\0')
-			return refuse(b, mark, "a NUL byte: this is no text file");
-		code = forbidden_code((const uint8_t *)at, n);
-		if (code)
-			return refuse(b, mark, "control character 0x%02x", code);
-		if (mark.column == 1 && b->len - i >= 4 && memcmp(at, "%TAG", 4) == 0)
-			return refuse(b, mark, "tags are not supported: leave out the %%TAG line");
-		step(&mark, *at);
-	}
-	return 0;
-}
-
-/* Points to the first character that is too many. */
-static int
-refuse_size(struct builder *b)
-{
-	struct conf_mark mark = { 1, 1 };
-
-	for (size_t i = 0; i < TREE_BYTES_MAX; i++)
-		if (((uint8_t)b->data[i] & 0xc0) != 0x80) /* the rest of a character */
-			step(&mark, b->data[i]);
-	return refuse(b, mark, "larger than 1 MiB");
-}
-
-/* Some editors put this mark before the text; libyaml would count it as a column. */
-static void
-skip_byte_order_mark(struct builder *b)
-{
-	if (b->len >= 3 && memcmp(b->data, "\xef\xbb\xbf", 3) == 0) {
-		b->data += 3;
-		b->len -= 3;
-	}
-}
-
 int
 tree_parse(const void *data, size_t len, struct tree **out, struct tree_error *error)
 {
@@ -488,10 +424,7 @@ tree_parse(const void *data, size_t len, struct tree **out, struct tree_error *e
 	int r;
 
 	*error = (struct tree_error){ 0 };
-	if (len > TREE_BYTES_MAX)
-		return refuse_size(&b);
-	skip_byte_order_mark(&b);
-	r = check_bytes(&b);
+	r = bytes_check(&b.data, &b.len, error);
 	if (r < 0)
 		return r;
 	b.tree = calloc(1, sizeof(*b.tree));

@@ -42,6 +42,10 @@ struct tree_error {
 	char what[256];
 };
 
+/* Fills in *error. Returns -EINVAL. */
+int tree_refuse(struct tree_error *error, struct conf_mark mark, const char *format, ...)
+	PRINTF_LIKE(3, 4);
+
 struct tree;
 
 /* Returns 0, -EINVAL (see *error) or -ENOMEM. An empty document has a null scalar as its root. */

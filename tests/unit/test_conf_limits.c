@@ -306,7 +306,7 @@ START_TEST(common_slips_are_explained)
 		"f:1:27: not valid YAML: a value that begins with \":\" needs quotes between "
 		"{ } and [ ]\n");
 	conf_case_errors("user: caf\xc3\xa9: 1\n" FRONTENDS,
-		"f:1:11: not valid YAML: a second \":\" in one value: quote the value, or mend "
+		"f:1:11: not valid YAML: a \":\" does not fit here: quote the value, or mend "
 		"the indentation\n");
 	conf_case_errors(" " FRONTENDS "workers: 1\n",
 		"f:2:1: not valid YAML: this stands outside of what began above: mend the "

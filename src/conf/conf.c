@@ -271,9 +271,10 @@ conf_load_diag_addr(const char *path, char **out, struct conf_report *report)
 	int r = load(path, &c, report);
 
 	*out = NULL;
-	if (c) {
-		*out = c->diag_addr;
-		c->diag_addr = NULL;
+	if (c && c->diag_addr) {
+		*out = strdup(c->diag_addr);
+		if (!*out)
+			r = -ENOMEM;
 	}
 	conf_free(c);
 	return r;

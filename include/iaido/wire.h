@@ -16,6 +16,7 @@ struct wire_reader {
 	const uint8_t *at;
 	const uint8_t *end;
 	bool bad;
+	bool no_memory; /* why it is bad, where the fault is not the data's */
 };
 
 void wire_reader_init(struct wire_reader *r, const void *data, size_t len);

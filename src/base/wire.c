@@ -18,7 +18,7 @@ wire_reader_init(struct wire_reader *r, const void *data, size_t len)
 	/* No arithmetic on a null pointer, even by 0. */
 	r->at = data;
 	r->end = len > 0 ? r->at + len : r->at;
-	r->bad = false;
+	r->bad = r->no_memory = false;
 }
 
 /* The next len bytes, or NULL: then the reader is bad and stays so. */
@@ -110,7 +110,7 @@ wire_get_string(struct wire_reader *r, size_t max)
 	}
 	s = malloc((size_t)len + 1);
 	if (!s) {
-		r->bad = true;
+		r->bad = r->no_memory = true;
 		return NULL;
 	}
 	if (len > 0)

@@ -23,6 +23,7 @@
 
 #define TICK_NS (100 * NSEC_PER_MSEC)
 #define AUDIT_NS NSEC_PER_SEC
+#define TABLE_AGAIN_NS NSEC_PER_SEC
 #define SILENT_NS (2 * NSEC_PER_SEC)
 #define HUNG_NS (30 * NSEC_PER_SEC)
 #define PAUSED_NS (100 * NSEC_PER_MSEC)
@@ -248,6 +249,15 @@ check_deadline(struct worker *w, int64_t now)
 	channel_send_stop(&w->channel);
 }
 
+/* There was no memory for it, or no descriptor to send it by. */
+static void
+repeat_table(struct master *m, struct worker *w, int64_t now)
+{
+	if (w->applied < m->tables.number && !w->stopped && !w->unfit &&
+		now - w->table_sent_ns >= TABLE_AGAIN_NS)
+		supervisor_send_table_to(m, w);
+}
+
 /* The slots of a worker that does not accept go to its siblings until it does again. */
 static void
 check_workers(struct master *m, int64_t now)
@@ -265,6 +275,7 @@ check_workers(struct master *m, int64_t now)
 		}
 		if (silence >= HUNG_NS)
 			end_hung(w, now);
+		repeat_table(m, w, now);
 		check_deadline(w, now);
 	}
 	if (changed)

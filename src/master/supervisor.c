@@ -159,8 +159,7 @@ supervisor_fork(
 		goto fail;
 	}
 	TAILQ_INSERT_TAIL(&m->supervisor.workers, w, link);
-	if (m->tables.fd >= 0)
-		channel_send_table(&w->channel, m->tables.number, m->tables.fd);
+	supervisor_send_table_to(m, w);
 	return 0;
 fail:
 	free_worker(w);
@@ -379,12 +378,21 @@ supervisor_abandon(struct master *m)
 }
 
 void
-supervisor_send_table(struct master *m, uint64_t number, int table_fd)
+supervisor_send_table_to(struct master *m, struct worker *w)
+{
+	if (m->tables.fd < 0)
+		return;
+	w->table_sent_ns = clock_now_ns();
+	channel_send_table(&w->channel, m->tables.number, m->tables.fd);
+}
+
+void
+supervisor_send_table(struct master *m)
 {
 	struct worker *w;
 
 	TAILQ_FOREACH(w, &m->supervisor.workers, link)
-		channel_send_table(&w->channel, number, table_fd);
+		supervisor_send_table_to(m, w);
 }
 
 void

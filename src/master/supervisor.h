@@ -32,6 +32,7 @@ struct worker {
 	struct channel channel;
 	int kept_chan_fd; /* of an earlier program's worker, until its channel is opened; or -1 */
 	uint64_t applied; /* the table it follows */
+	int64_t table_sent_ns; /* when it was last sent one */
 	int64_t forked_ns;
 	int64_t ready_ns;
 	int64_t beat_ns; /* the last sign of life, as the worker wrote it */
@@ -105,7 +106,9 @@ void supervisor_kill_own(struct master *m);
 
 /* How many connections a worker says that it has; nonsense is 0. */
 uint32_t supervisor_connections(const struct worker *w);
-void supervisor_send_table(struct master *m, uint64_t number, int table_fd);
+/* The table in force, to all of them and to one. */
+void supervisor_send_table(struct master *m);
+void supervisor_send_table_to(struct master *m, struct worker *w);
 void supervisor_send_log(struct master *m);
 /* All of them, whatever their generation. */
 void supervisor_drain_all(struct master *m, bool keep_accepting, int64_t left_ns);

@@ -128,7 +128,7 @@ tables_push(struct master *m)
 		close(m->tables.fd);
 	m->tables.fd = fd;
 	m->tables.number++;
-	supervisor_send_table(m, m->tables.number, fd);
+	supervisor_send_table(m);
 	pools_table_sent(m->pools, m->tables.number);
 	return 0;
 }

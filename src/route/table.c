@@ -113,10 +113,9 @@ table_encode(const struct route_table *t, struct wire_writer *w)
 		encode_frontend(&t->frontends[i], w);
 }
 
-/* What a table is decoded with: the reader, the cells seen so far, and whether memory ran out. */
+/* What a table is decoded with: the reader, and the cells seen so far. */
 struct decoder {
 	struct wire_reader *r;
-	bool no_memory;
 	uint8_t cells_seen[SCOREBOARD_CELLS / 8];
 };
 
@@ -155,7 +154,7 @@ get_array(struct decoder *d, uint32_t count, size_t size)
 		return NULL;
 	items = calloc(count, size);
 	if (!items)
-		d->no_memory = d->r->bad = true;
+		d->r->bad = d->r->no_memory = true;
 	return items;
 }
 
@@ -291,7 +290,7 @@ table_decode(struct wire_reader *r, struct route_table **out)
 	decode_table(&d, t);
 	if (wire_end(r) < 0) {
 		table_free(t);
-		return d.no_memory ? -ENOMEM : -EBADMSG;
+		return r->no_memory ? -ENOMEM : -EBADMSG;
 	}
 	*out = t;
 	return 0;

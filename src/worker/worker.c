@@ -187,7 +187,7 @@ static void
 apply_table(struct worker *w, const struct msg *m)
 {
 	struct msg_applied applied;
-	struct route_table *t;
+	struct route_table *t = NULL;
 	int r;
 
 	r = table_from_memfd(m->fd, &t);
@@ -195,6 +195,8 @@ apply_table(struct worker *w, const struct msg *m)
 	if (r == 0)
 		r = frontends_apply(w, t);
 	if (r == -ENOMEM) {
+		/* The master sends again what is not applied. */
+		table_free(t);
 		log_event(LOG_LEVEL_ERROR, "worker.table", "no memory for a routing table",
 			LOG_INT("number", m->table.number));
 		return;

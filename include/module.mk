@@ -13,6 +13,7 @@ public_headers += include/iaido/master.h
 public_headers += include/iaido/msg.h
 public_headers += include/iaido/pick.h
 public_headers += include/iaido/rank.h
+public_headers += include/iaido/reserve.h
 public_headers += include/iaido/rng.h
 public_headers += include/iaido/scoreboard.h
 public_headers += include/iaido/shed.h

@@ -18,8 +18,9 @@
 #include <sys/ioctl.h>
 
 #include "iaido/clock.h"
+#include "iaido/reserve.h"
 
-#define RESUME_MSEC 100 /* after accept() failed, for want of descriptors */
+#define RESUME_MSEC 100 /* after accept() failed, or memory ran out */
 #define ROOM_MSEC 100 /* at the cap, who says nothing for so long makes room */
 
 struct client {
@@ -186,6 +187,15 @@ on_timer(evutil_socket_t fd, short what, void *arg)
 	set_deadline(cl, DIAG_REQUEST_SECONDS);
 }
 
+static void
+pause_accepting(struct clients *c)
+{
+	const struct timeval after = { .tv_usec = RESUME_MSEC * 1000 };
+
+	(void)evconnlistener_disable(c->listener);
+	(void)event_add(c->resume, &after);
+}
+
 /* evhttp is about to make a connection. With NULL it goes without us. */
 static struct bufferevent *
 on_new_connection(struct event_base *base, void *arg)
@@ -193,6 +203,9 @@ on_new_connection(struct event_base *base, void *arg)
 	struct clients *c = arg;
 	struct client *cl = calloc(1, sizeof(*cl));
 
+	/* evhttp crashes where it finds no memory for a connection: the reserve is for this one. */
+	if (reserve_is_used())
+		pause_accepting(c);
 	if (!cl)
 		return NULL;
 	cl->timer = evtimer_new(base, on_timer, cl);
@@ -256,11 +269,8 @@ clients_answer(struct clients *c, struct evhttp_request *req)
 static void
 on_accept_error(struct evconnlistener *listener, void *arg)
 {
-	const struct timeval after = { .tv_usec = RESUME_MSEC * 1000 };
-	struct clients *c = arg;
-
-	(void)evconnlistener_disable(listener);
-	(void)event_add(c->resume, &after);
+	(void)listener;
+	pause_accepting(arg);
 }
 
 static void
@@ -270,7 +280,9 @@ on_resume(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	if (c->count < DIAG_CLIENTS_MAX)
+	if (reserve_is_used())
+		pause_accepting(c);
+	else if (c->count < DIAG_CLIENTS_MAX)
 		(void)evconnlistener_enable(c->listener);
 }
 

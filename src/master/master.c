@@ -20,6 +20,7 @@
 #include "iaido/log.h"
 
 #include "daemon.h"
+#include "libevent.h"
 #include "life.h"
 #include "listener.h"
 #include "notify.h"
@@ -205,6 +206,7 @@ master_run(const struct master_options *options)
 		.daemon.status_fd = -1,
 	};
 
+	libevent_prepare();
 	TAILQ_INIT(&m.supervisor.workers);
 	upgrade_recognise(&m);
 	if (start_program(&m) < 0)

@@ -4,7 +4,8 @@ libmaster_a_SOURCES = \
 	src/master/channel.c src/master/channel.h src/master/child.c src/master/child.h \
 	src/master/cpus.c src/master/cpus.h src/master/daemon.c src/master/daemon.h \
 	src/master/frontend_id.c src/master/frontend_id.h src/master/handover.c \
-	src/master/handover.h src/master/life.c src/master/life.h \
+	src/master/handover.h src/master/libevent.c src/master/libevent.h \
+	src/master/life.c src/master/life.h \
 	src/master/listener.c src/master/listener.h src/master/listener_save.c \
 	src/master/master.c src/master/notify.c \
 	src/master/notify.h src/master/paths.c src/master/paths.h src/master/pidfile.c \

@@ -63,6 +63,19 @@ tests_integration_test_upgrade_SOURCES = tests/integration/test_upgrade.c
 tests_integration_test_upgrade_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_integration_test_upgrade_LDADD = $(RUN_LIBS)
 
+# An iaido whose allocations fail on demand.
+check_PROGRAMS += tests/support/scarce/iaido
+tests_support_scarce_iaido_SOURCES = $(iaido_SOURCES) tests/support/scarce/scarce.c
+tests_support_scarce_iaido_CPPFLAGS = $(AM_CPPFLAGS)
+tests_support_scarce_iaido_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=calloc \
+	-Wl,--wrap=realloc -Wl,--wrap=strdup
+tests_support_scarce_iaido_LDADD = $(iaido_LDADD)
+
+integration_programs += tests/integration/test_scarce
+tests_integration_test_scarce_SOURCES = tests/integration/test_scarce.c
+tests_integration_test_scarce_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_integration_test_scarce_LDADD = $(RUN_LIBS)
+
 integration_programs += tests/integration/test_supervise
 tests_integration_test_supervise_SOURCES = tests/integration/test_supervise.c
 tests_integration_test_supervise_CPPFLAGS = $(UNIT_CPPFLAGS)

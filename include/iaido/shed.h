@@ -43,12 +43,12 @@ int promote_step(struct promote_state *s, struct promote_backend *backends, size
 /* The plan of a drain (shutdown, drainTimeout): idle connections are closed spread over the first
  * half of the time that is left, busy ones in its last fifth (at most 5 s) at a pause, never all
  * at the last moment. `draw` in [0, 1000000) is the connection's own number. Returns when it may
- * be closed: for an idle one, and for a busy one. */
+ * be closed: for an idle one, whose last byte came at last_ns, and for a busy one. */
 struct drain_plan {
 	int64_t start_ns;
 	int64_t end_ns;
 };
-int64_t drain_idle_due_ns(const struct drain_plan *p, uint32_t draw);
+int64_t drain_idle_due_ns(const struct drain_plan *p, int64_t last_ns, uint32_t draw);
 int64_t drain_busy_due_ns(const struct drain_plan *p, uint32_t draw);
 /* When a busy one that never paused is closed: spread over the rest, before end_ns. */
 int64_t drain_last_due_ns(const struct drain_plan *p, uint32_t draw);

@@ -17,10 +17,8 @@
 /* From then on the backend's side has keep-alive and, though a single small segment never needed it,
  * TCP_NODELAY; and both sides end by a reset should the worker die. Short connections never pay for it. */
 #define KEEPALIVE_AFTER_NS NSEC_PER_SEC
-/* No byte for this long is a pause in the traffic … */
+/* No byte for this long is a pause in the traffic. */
 #define PAUSE_NS (100 * NSEC_PER_MSEC)
-/* … and for this long, an idle connection. */
-#define IDLE_NS NSEC_PER_SEC
 #define LOOK_NS NSEC_PER_SEC
 /* A short read is not trusted for longer than this. */
 #define RECHECK_NS (250 * NSEC_PER_MSEC)
@@ -82,7 +80,7 @@ drain_due_ns(const struct conn *c)
 
 	if (!w->draining || !w->drain_has_end || w->keep_accepting)
 		return INT64_MAX;
-	idle_ns = max_ns(drain_idle_due_ns(&w->drain, c->draw), c->last_ns + IDLE_NS);
+	idle_ns = drain_idle_due_ns(&w->drain, c->last_ns, c->draw);
 	busy_ns = max_ns(drain_busy_due_ns(&w->drain, c->draw), c->last_ns + PAUSE_NS);
 	return min_ns(min_ns(idle_ns, busy_ns), drain_last_due_ns(&w->drain, c->draw));
 }

@@ -64,7 +64,7 @@ count_faults(const struct drain_plan *p)
 
 	for (uint32_t i = 0; i <= 100; i++) {
 		uint32_t draw = i * 9999 + (i == 100 ? 99 : 0);
-		int64_t idle = drain_idle_due_ns(p, draw);
+		int64_t idle = drain_idle_due_ns(p, 0, draw);
 		int64_t busy = drain_busy_due_ns(p, draw);
 		int64_t last = drain_last_due_ns(p, draw);
 
@@ -108,15 +108,36 @@ fullest_tenth(const struct drain_plan *p, int64_t (*due)(const struct drain_plan
 	return most;
 }
 
+static int64_t
+long_idle_due(const struct drain_plan *p, uint32_t draw)
+{
+	return drain_idle_due_ns(p, p->start_ns - 20 * NSEC_PER_SEC, draw);
+}
+
+static int64_t
+just_idle_due(const struct drain_plan *p, uint32_t draw)
+{
+	return drain_idle_due_ns(p, p->start_ns, draw);
+}
+
 START_TEST(a_drain_closes_never_all_at_once)
 {
-	struct drain_plan p = { 0, 10 * NSEC_PER_SEC };
+	struct drain_plan p = { 30 * NSEC_PER_SEC, 40 * NSEC_PER_SEC };
+	struct drain_plan brief = { 0, NSEC_PER_SEC };
 
-	ck_assert_int_le(fullest_tenth(&p, drain_idle_due_ns, 0, 5 * NSEC_PER_SEC), 101);
 	ck_assert_int_le(
-		fullest_tenth(&p, drain_busy_due_ns, 8 * NSEC_PER_SEC, 9 * NSEC_PER_SEC), 101);
+		fullest_tenth(&p, long_idle_due, 30 * NSEC_PER_SEC, 35 * NSEC_PER_SEC), 101);
+	/* A byte came as it began: idle after a second, and after a fifth of a short one. */
 	ck_assert_int_le(
-		fullest_tenth(&p, drain_last_due_ns, 9 * NSEC_PER_SEC, 10 * NSEC_PER_SEC), 115);
+		fullest_tenth(&p, just_idle_due, 31 * NSEC_PER_SEC, 35 * NSEC_PER_SEC), 101);
+	ck_assert_int_le(
+		fullest_tenth(&brief, just_idle_due, NSEC_PER_SEC / 5, NSEC_PER_SEC / 2), 101);
+	/* Who was busy for half of it has to be idle first. */
+	ck_assert_int_eq(drain_idle_due_ns(&p, 38 * NSEC_PER_SEC, 999999), 39 * NSEC_PER_SEC);
+	ck_assert_int_le(
+		fullest_tenth(&p, drain_busy_due_ns, 38 * NSEC_PER_SEC, 39 * NSEC_PER_SEC), 101);
+	ck_assert_int_le(
+		fullest_tenth(&p, drain_last_due_ns, 39 * NSEC_PER_SEC, 40 * NSEC_PER_SEC), 115);
 }
 END_TEST
 
@@ -124,7 +145,7 @@ START_TEST(a_plan_without_time_is_due_at_once)
 {
 	struct drain_plan p = { 500, 400 };
 
-	ck_assert_int_eq(drain_idle_due_ns(&p, 999999), 500);
+	ck_assert_int_eq(drain_idle_due_ns(&p, 0, 999999), 500);
 	ck_assert_int_eq(drain_busy_due_ns(&p, 999999), 500);
 	ck_assert_int_eq(drain_last_due_ns(&p, UINT32_MAX), 500);
 }

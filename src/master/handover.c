@@ -118,6 +118,8 @@ upgrade_rehearsed(struct master *m)
 
 	m->exit_status = EXIT_SUCCESS;
 	event_base_loopbreak(m->base);
+	if (r == 0 && write(STDOUT_FILENO, HANDOVER_READY, strlen(HANDOVER_READY)) < 0)
+		r = -errno;
 	if (r < 0)
 		upgrade_give_up(m, strerror(-r));
 }

@@ -108,23 +108,29 @@ fail(struct master *m, const char *why)
 	reload_resume(m);
 }
 
-/* What the child has said so far; the rest of a long story is dropped. */
+/* What the child has said so far; of a long story the end. */
 static void
 listen_to_child(struct upgrade *u)
 {
-	char rest[512];
+	const size_t max = sizeof(u->said) - 1;
 	ssize_t n;
 
 	for (;;) {
-		size_t room = sizeof(u->said) - 1 - u->said_len;
-
-		n = room > 0 ? read(u->report_fd, u->said + u->said_len, room)
-			     : read(u->report_fd, rest, sizeof(rest));
+		if (u->said_len == max) {
+			u->said_len = max / 2;
+			memmove(u->said, u->said + max - u->said_len, u->said_len);
+		}
+		n = read(u->report_fd, u->said + u->said_len, max - u->said_len);
 		if (n <= 0)
 			return;
-		if (room > 0)
-			u->said_len += (size_t)n;
+		u->said_len += (size_t)n;
 	}
+}
+
+static bool
+has_reported_ready(const struct upgrade *u)
+{
+	return memmem(u->said, u->said_len, HANDOVER_READY, strlen(HANDOVER_READY)) != NULL;
 }
 
 static void
@@ -286,6 +292,10 @@ tell(struct upgrade *u, int status, char *text, size_t size)
 	for (i = 0; i < u->said_len; i++)
 		if (u->said[i] == '\n')
 			u->said[i] = ';';
+	if (status == 0) {
+		(void)snprintf(text, size, "the new program ended without being ready");
+		return text;
+	}
 	if (u->said_len > 0)
 		return u->said;
 	(void)snprintf(text, size, "the new program ended with %s %d",
@@ -305,7 +315,7 @@ upgrade_child_ended(struct master *m, pid_t pid, int status)
 	listen_to_child(u);
 	if (m->shutdown.under_way)
 		end_rehearsal(m);
-	else if (status == 0 && !u->timed_out)
+	else if (status == 0 && !u->timed_out && has_reported_ready(u))
 		become_next(m);
 	else
 		fail(m, tell(u, status, text, sizeof(text)));

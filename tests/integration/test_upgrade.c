@@ -165,6 +165,8 @@ START_TEST(a_program_that_is_no_good_changes_nothing)
 		"IAIDO_STATE=\"${IAIDO_STATE%%%%:*}:0:-1\" exec '%s' \"$@\" <'%s/state'\n",
 		run.dir, next_program, run.dir);
 	expect_refused(&run, 6, "state cannot be read");
+	install_script(&run, 0700, "#!/bin/sh\necho all is well\n");
+	expect_refused(&run, 7, "ended without being ready");
 	ck_assert_uint_eq(family_children(run.pid, after, 2), 2);
 	ck_assert_mem_eq(before, after, sizeof(before));
 	ck_assert_int_eq(peer_echo(fd), 0);

@@ -33,6 +33,7 @@ struct listener {
 	uint32_t frontend_id;
 	uint32_t slot;
 	int fd; /* -1 = closed */
+	bool known; /* its frontend has been in a table, and not as removed */
 	bool mine; /* the table says that this worker accepts from it */
 	bool added;
 	bool blocked; /* clients wait in the queue, no backend has a place */
@@ -165,16 +166,18 @@ acceptor_apply_table(struct acceptor *a)
 
 	for (i = 0; i < a->count; i++) {
 		struct listener *l = &a->listeners[i];
-		bool was_known = l->frontend != NULL;
 
 		l->frontend = frontend_find(w, l->frontend_id);
-		/* A new generation is ready before the table has what is new in its file. */
-		if (l->fd < 0 || (l->frontend == NULL && !was_known))
+		if (l->fd < 0)
 			continue;
 		if (l->frontend == NULL || l->frontend->conf.removed) {
-			listener_close(l);
+			/* A new generation is ready before the table has what its file has: what
+			 * is new, or was removed by the file before. */
+			if (l->known)
+				listener_close(l);
 			continue;
 		}
+		l->known = true;
 		l->mine = owns_slot(w, l->frontend, l->slot);
 		/* The new table may have room. */
 		l->blocked = false;

@@ -443,6 +443,41 @@ START_TEST(frontends_come_and_go)
 }
 END_TEST
 
+START_TEST(a_frontend_that_comes_back_is_served)
+{
+	struct peer a = { 0 }, b = { 0 };
+	char address[32];
+	struct run run;
+	int stays[3];
+
+	peer_start(&a, 'a');
+	peer_start(&b, 'b');
+	snprintf(address, sizeof(address), "127.0.0.1:%u", find_free_port());
+	run_init(&run);
+	run_write_conf(&run, TWO, 2, "", "127.0.0.1:0", a.port, address, b.port);
+	start(&run, no_watch, 2);
+	for (unsigned int i = 0; i < 3; i++) {
+		/* While it is away, somebody is left of its former life. */
+		ck_assert_int_ge(stays[i] = peer_connect(run_port(&run, 1)), 0);
+		ck_assert_int_eq(peer_greeting(stays[i]), 'b');
+		run_write_conf(&run, ONE, 2, "", "127.0.0.1:0", a.port);
+		reload(&run, 2 * i + 1);
+		ck_assert_int_lt(peer_connect(run_port(&run, 1)), 0);
+		run_write_conf(&run, TWO, 2, "", "127.0.0.1:0", a.port, address, b.port);
+		reload(&run, 2 * i + 2);
+		ck_assert_int_eq(peer_ask(run_port(&run, 1)), 'b');
+	}
+	for (unsigned int i = 0; i < 3; i++) {
+		ck_assert_int_eq(peer_echo(stays[i]), 0);
+		close(stays[i]);
+	}
+	ck_assert_int_eq(peer_ask(run_port(&run, 0)), 'a');
+	ck_assert_int_eq(run_stop(&run, SIGTERM), 0);
+	peer_stop(&a);
+	peer_stop(&b);
+}
+END_TEST
+
 START_TEST(replaced_workers_leave_at_drain_timeout)
 {
 	struct peer a = { 0 };
@@ -541,5 +576,6 @@ RUN_MAIN("reload", reloads_under_load_refuse_and_cut_nothing, a_storm_of_hangups
 	a_swapped_symlink_is_seen, a_file_that_comes_back_is_read_again,
 	an_edited_comment_respawns_nothing, a_file_whose_time_is_unchanged_is_read_on_hangup,
 	the_diagnostics_address_follows_the_file, the_number_of_workers_follows_the_file,
-	frontends_come_and_go, replaced_workers_leave_at_drain_timeout,
-	generations_too_many_are_drained, limits_hold_over_generations)
+	frontends_come_and_go, a_frontend_that_comes_back_is_served,
+	replaced_workers_leave_at_drain_timeout, generations_too_many_are_drained,
+	limits_hold_over_generations)

@@ -6,7 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "iaido/clock.h"
 #include "iaido/macros.h"
+
+/* Without a byte for this long a connection is idle; less where a whole drain is short. */
+#define SHED_IDLE_NS NSEC_PER_SEC
 
 struct rng;
 

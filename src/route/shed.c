@@ -9,7 +9,6 @@
 
 #define DRAW_RANGE 1000000
 #define BUSY_WINDOW_MAX_NS (5 * NSEC_PER_SEC)
-#define IDLE_NS NSEC_PER_SEC /* without a byte; less where the whole drain is short */
 /* Longer spans than this (73 years) are as good as never, and leave room for sums. */
 #define SPAN_MAX_NS (INT64_MAX / 4)
 
@@ -64,7 +63,7 @@ busy_window(const struct drain_plan *p)
 int64_t
 drain_idle_due_ns(const struct drain_plan *p, int64_t last_ns, uint32_t draw)
 {
-	int64_t quiet = span(p) / 5 < IDLE_NS ? span(p) / 5 : IDLE_NS;
+	int64_t quiet = span(p) / 5 < SHED_IDLE_NS ? span(p) / 5 : SHED_IDLE_NS;
 	int64_t from = last_ns + quiet > p->start_ns ? last_ns + quiet : p->start_ns;
 	int64_t until = p->start_ns + span(p) / 2;
 

@@ -183,7 +183,7 @@ quietest(struct conn *c)
 static bool
 is_idle(const struct conn *c, int64_t now_ns)
 {
-	return now_ns - c->last_ns >= IDLE_NS;
+	return now_ns - c->last_ns >= SHED_IDLE_NS;
 }
 
 /* Who has an idle connection to a backend over its limit says so at each of its ticks. */

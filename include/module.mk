@@ -7,6 +7,7 @@ public_headers += include/iaido/conf.h
 public_headers += include/iaido/diag.h
 public_headers += include/iaido/duration.h
 public_headers += include/iaido/ended.h
+public_headers += include/iaido/file.h
 public_headers += include/iaido/log.h
 public_headers += include/iaido/macros.h
 public_headers += include/iaido/master.h

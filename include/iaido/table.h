@@ -73,6 +73,11 @@ void table_free(struct route_table *t);
 /* For one that was moved out of its table. Frees what it owns and zeroes it. */
 void table_frontend_fini(struct table_frontend *f);
 
+/* What the file says of a frontend and no address changes: the numbers from max_connections to
+ * shed_failed. Reading marks r as bad where one is out of bounds. */
+void table_put_settings(const struct table_frontend *f, struct wire_writer *w);
+void table_get_settings(struct table_frontend *f, struct wire_reader *r);
+
 void table_encode(const struct route_table *t, struct wire_writer *w);
 /* Returns 0, -EBADMSG (short, out of bounds, not sorted, an index out of range) or -ENOMEM; *out is
  * set on success only, and is then the caller's to pass to table_free(). */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "hostport.h"
+#include "iaido/file.h"
 #include "iaido/text.h"
 
 #define DIAG_PORT 13013
@@ -160,22 +161,6 @@ follow_links(const char *path, char out[PATH_MAX])
 	return -ELOOP;
 }
 
-static int
-write_all(int fd, const char *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return fsync(fd) < 0 ? -errno : 0;
-}
-
 /* As the file had it that is replaced, as far as one may; a new one as open(2) makes it. */
 static int
 copy_mode(int fd, const struct stat *former)
@@ -246,7 +231,9 @@ replace_file(const char *path, const struct stat *former, const void *data, size
 	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	r = write_all(fd, data, len);
+	r = file_write_all(fd, data, len);
+	if (r == 0 && fsync(fd) < 0)
+		r = -errno;
 	if (r == 0)
 		r = copy_mode(fd, former);
 	if (close(fd) < 0 && r == 0)

@@ -22,18 +22,7 @@ save_settings(const struct pool_settings *s, struct wire_writer *w)
 	const struct table_frontend *f = &s->frontend;
 
 	wire_put_string(w, s->title);
-	wire_put_u32(w, f->max_connections);
-	wire_put_i64(w, f->idle_ns);
-	wire_put_i64(w, f->half_close_ns);
-	wire_put_i64(w, f->max_age_ns);
-	wire_put_i64(w, f->wait_ns);
-	wire_put_i64(w, f->maintenance_ns);
-	wire_put_i64(w, f->hedge_ns);
-	wire_put_i64(w, f->keepalive_idle_ns);
-	wire_put_i64(w, f->keepalive_interval_ns);
-	wire_put_u32(w, f->keepalive_count);
-	wire_put_i64(w, f->user_timeout_ns);
-	wire_put_u8(w, f->shed_failed);
+	table_put_settings(f, w);
 	wire_put_i64(w, s->bucket_ns);
 	wire_put_i64(w, s->rebalance_ns);
 	wire_put_u8(w, s->keep_gone);
@@ -78,18 +67,7 @@ load_settings(struct wire_reader *r)
 	}
 	f = &s->frontend;
 	s->title = wire_get_string(r, HOST_LEN_MAX);
-	f->max_connections = wire_get_u32(r);
-	f->idle_ns = wire_get_i64(r);
-	f->half_close_ns = wire_get_i64(r);
-	f->max_age_ns = wire_get_i64(r);
-	f->wait_ns = wire_get_i64(r);
-	f->maintenance_ns = wire_get_i64(r);
-	f->hedge_ns = wire_get_i64(r);
-	f->keepalive_idle_ns = wire_get_i64(r);
-	f->keepalive_interval_ns = wire_get_i64(r);
-	f->keepalive_count = wire_get_u32(r);
-	f->user_timeout_ns = wire_get_i64(r);
-	f->shed_failed = wire_get_u8(r) != 0;
+	table_get_settings(f, r);
 	s->bucket_ns = wire_get_i64(r);
 	s->rebalance_ns = wire_get_i64(r);
 	s->keep_gone = wire_get_u8(r) != 0;

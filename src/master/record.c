@@ -16,6 +16,7 @@
 #include "iaido/chan.h"
 #include "iaido/clock.h"
 #include "iaido/diag.h"
+#include "iaido/file.h"
 #include "iaido/log.h"
 #include "iaido/text.h"
 
@@ -135,22 +136,6 @@ put_master(struct wire_writer *w, const struct master *m)
 }
 
 static int
-write_all(int fd, const void *data, size_t len)
-{
-	const char *at = data;
-
-	while (len > 0) {
-		ssize_t n = write(fd, at, len);
-
-		if (n < 0)
-			return -errno;
-		at += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-static int
 write_sealed(const struct wire_writer *parts, size_t count)
 {
 	int fd = memfd_create("iaido-state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
@@ -158,7 +143,7 @@ write_sealed(const struct wire_writer *parts, size_t count)
 	size_t i;
 
 	for (i = 0; i < count && r == 0; i++)
-		r = write_all(fd, parts[i].data, parts[i].len);
+		r = file_write_all(fd, parts[i].data, parts[i].len);
 	if (r == 0 &&
 		fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) <
 			0)

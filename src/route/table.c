@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "iaido/conf.h"
+#include "iaido/file.h"
 #include "iaido/scoreboard.h"
 #include "iaido/wire.h"
 
@@ -70,12 +71,9 @@ encode_backend(const struct table_backend *b, struct wire_writer *w)
 	wire_put_i64(w, b->latency_ns);
 }
 
-static void
-encode_frontend(const struct table_frontend *f, struct wire_writer *w)
+void
+table_put_settings(const struct table_frontend *f, struct wire_writer *w)
 {
-	wire_put_u32(w, f->id);
-	wire_put_u8(w, f->removed);
-	wire_put_string(w, f->name ? f->name : "");
 	wire_put_u32(w, f->max_connections);
 	wire_put_i64(w, f->idle_ns);
 	wire_put_i64(w, f->half_close_ns);
@@ -88,6 +86,15 @@ encode_frontend(const struct table_frontend *f, struct wire_writer *w)
 	wire_put_u32(w, f->keepalive_count);
 	wire_put_i64(w, f->user_timeout_ns);
 	wire_put_u8(w, f->shed_failed);
+}
+
+static void
+encode_frontend(const struct table_frontend *f, struct wire_writer *w)
+{
+	wire_put_u32(w, f->id);
+	wire_put_u8(w, f->removed);
+	wire_put_string(w, f->name ? f->name : "");
+	table_put_settings(f, w);
 	wire_put_u32(w, f->tier_count);
 	for (uint32_t i = 0; i < f->tier_count; i++) {
 		wire_put_i64(w, f->tiers[i].dial_timeout_ns);
@@ -113,36 +120,53 @@ table_encode(const struct route_table *t, struct wire_writer *w)
 		encode_frontend(&t->frontends[i], w);
 }
 
+static void
+refuse_unless(struct wire_reader *r, bool holds)
+{
+	if (!holds)
+		r->bad = true;
+}
+
+static bool
+get_bool(struct wire_reader *r)
+{
+	uint8_t v = wire_get_u8(r);
+
+	refuse_unless(r, v <= 1);
+	return v == 1;
+}
+
+static int64_t
+get_duration(struct wire_reader *r)
+{
+	int64_t v = wire_get_i64(r);
+
+	refuse_unless(r, v >= 0);
+	return v;
+}
+
+void
+table_get_settings(struct table_frontend *f, struct wire_reader *r)
+{
+	f->max_connections = wire_get_u32(r);
+	f->idle_ns = wire_get_i64(r);
+	f->half_close_ns = wire_get_i64(r); /* negative: never */
+	f->max_age_ns = get_duration(r);
+	f->wait_ns = get_duration(r);
+	f->maintenance_ns = get_duration(r);
+	f->hedge_ns = get_duration(r);
+	f->keepalive_idle_ns = get_duration(r);
+	f->keepalive_interval_ns = get_duration(r);
+	f->keepalive_count = wire_get_u32(r);
+	f->user_timeout_ns = get_duration(r);
+	f->shed_failed = get_bool(r);
+}
+
 /* What a table is decoded with: the reader, and the cells seen so far. */
 struct decoder {
 	struct wire_reader *r;
 	uint8_t cells_seen[SCOREBOARD_CELLS / 8];
 };
-
-static void
-refuse_unless(struct decoder *d, bool holds)
-{
-	if (!holds)
-		d->r->bad = true;
-}
-
-static bool
-get_bool(struct decoder *d)
-{
-	uint8_t v = wire_get_u8(d->r);
-
-	refuse_unless(d, v <= 1);
-	return v == 1;
-}
-
-static int64_t
-get_duration(struct decoder *d)
-{
-	int64_t v = wire_get_i64(d->r);
-
-	refuse_unless(d, v >= 0);
-	return v;
-}
 
 /* An array of so many items, zeroed; NULL for none, or when something is wrong. */
 static void *
@@ -166,8 +190,8 @@ decode_tiers(struct decoder *d, struct table_frontend *f)
 	f->tiers = get_array(d, count, sizeof(*f->tiers));
 	f->tier_count = f->tiers ? count : 0;
 	for (uint32_t i = 0; i < f->tier_count; i++) {
-		f->tiers[i].dial_timeout_ns = get_duration(d);
-		f->tiers[i].dial_failure_timeout_ns = get_duration(d);
+		f->tiers[i].dial_timeout_ns = get_duration(d->r);
+		f->tiers[i].dial_failure_timeout_ns = get_duration(d->r);
 	}
 }
 
@@ -191,15 +215,15 @@ decode_backend(struct decoder *d, const struct table_frontend *f, struct table_b
 	b->rank = wire_get_u32(d->r);
 	b->tier = wire_get_u16(d->r);
 	b->use = wire_get_u8(d->r);
-	b->drain = get_bool(d);
+	b->drain = get_bool(d->r);
 	b->limit = wire_get_u32(d->r);
-	b->latency_ns = get_duration(d);
+	b->latency_ns = get_duration(d->r);
 	if (d->r->bad)
 		return;
-	refuse_unless(d, take_cell(d, b->cell));
-	refuse_unless(d, b->rank < f->backend_count);
-	refuse_unless(d, b->tier < f->tier_count);
-	refuse_unless(d, b->use <= BACKEND_REMOVED);
+	refuse_unless(d->r, take_cell(d, b->cell));
+	refuse_unless(d->r, b->rank < f->backend_count);
+	refuse_unless(d->r, b->tier < f->tier_count);
+	refuse_unless(d->r, b->use <= BACKEND_REMOVED);
 }
 
 /* Those that may be used come first, and they by rank. */
@@ -221,7 +245,7 @@ decode_backends(struct decoder *d, struct table_frontend *f)
 	for (uint32_t i = 0; i < f->backend_count && !d->r->bad; i++) {
 		decode_backend(d, f, &f->backends[i]);
 		if (i > 0)
-			refuse_unless(d, in_order(&f->backends[i - 1], &f->backends[i]));
+			refuse_unless(d->r, in_order(&f->backends[i - 1], &f->backends[i]));
 	}
 }
 
@@ -240,21 +264,10 @@ static void
 decode_frontend(struct decoder *d, struct table_frontend *f)
 {
 	f->id = wire_get_u32(d->r);
-	refuse_unless(d, f->id < SCOREBOARD_FRONTENDS);
-	f->removed = get_bool(d);
+	refuse_unless(d->r, f->id < SCOREBOARD_FRONTENDS);
+	f->removed = get_bool(d->r);
 	f->name = wire_get_string(d->r, NAME_MAX_LEN);
-	f->max_connections = wire_get_u32(d->r);
-	f->idle_ns = wire_get_i64(d->r);
-	f->half_close_ns = wire_get_i64(d->r); /* negative: never */
-	f->max_age_ns = get_duration(d);
-	f->wait_ns = get_duration(d);
-	f->maintenance_ns = get_duration(d);
-	f->hedge_ns = get_duration(d);
-	f->keepalive_idle_ns = get_duration(d);
-	f->keepalive_interval_ns = get_duration(d);
-	f->keepalive_count = wire_get_u32(d->r);
-	f->user_timeout_ns = get_duration(d);
-	f->shed_failed = get_bool(d);
+	table_get_settings(f, d->r);
 	decode_tiers(d, f);
 	decode_backends(d, f);
 	decode_slots(d, f);
@@ -265,17 +278,17 @@ decode_table(struct decoder *d, struct route_table *t)
 {
 	uint32_t count;
 
-	refuse_unless(d, wire_get_u32(d->r) == TABLE_MAGIC);
-	refuse_unless(d, wire_get_u32(d->r) == TABLE_VERSION);
+	refuse_unless(d->r, wire_get_u32(d->r) == TABLE_MAGIC);
+	refuse_unless(d->r, wire_get_u32(d->r) == TABLE_VERSION);
 	t->number = wire_get_u64(d->r);
-	t->log_connections = get_bool(d);
+	t->log_connections = get_bool(d->r);
 	count = wire_get_count(d->r, FRONTEND_WIRE_MIN, SCOREBOARD_FRONTENDS);
 	t->frontends = get_array(d, count, sizeof(*t->frontends));
 	t->frontend_count = t->frontends ? count : 0;
 	for (uint32_t i = 0; i < t->frontend_count && !d->r->bad; i++) {
 		decode_frontend(d, &t->frontends[i]);
 		if (i > 0)
-			refuse_unless(d, t->frontends[i - 1].id < t->frontends[i].id);
+			refuse_unless(d->r, t->frontends[i - 1].id < t->frontends[i].id);
 	}
 }
 
@@ -296,22 +309,6 @@ table_decode(struct wire_reader *r, struct route_table **out)
 	return 0;
 }
 
-static int
-write_all(int fd, const uint8_t *data, size_t len)
-{
-	while (len > 0) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		data += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
 int
 table_to_memfd(const struct route_table *t)
 {
@@ -329,7 +326,7 @@ table_to_memfd(const struct route_table *t)
 		r = -errno;
 		goto fail;
 	}
-	r = write_all(fd, w.data, w.len);
+	r = file_write_all(fd, w.data, w.len);
 	if (r < 0)
 		goto fail;
 	if (fcntl(fd, F_ADD_SEALS, TABLE_SEALS | F_SEAL_SEAL) < 0) {

@@ -75,6 +75,11 @@ tests_unit_test_text_SOURCES = tests/unit/test_text.c
 tests_unit_test_text_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_text_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_file
+tests_unit_test_file_SOURCES = tests/unit/test_file.c
+tests_unit_test_file_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_file_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_wheel
 tests_unit_test_wheel_SOURCES = tests/unit/test_wheel.c
 tests_unit_test_wheel_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -353,7 +353,7 @@ check_self(struct report *r, const struct frontend_conf *fe, size_t frontend,
 	size_t former;
 
 	if (fe->bind_port == 0 || k->port != fe->bind_port || target->disabled ||
-		r->error_count == CONF_ERRORS_MAX || !is_own_address(fe, k->host))
+		report_is_full(r) || !is_own_address(fe, k->host))
 		return;
 	former = enter_candidate(r, frontend, k);
 	report_error(r, k->mark,

@@ -119,7 +119,7 @@ build(struct report *r, const struct tree *tree)
 		return NULL;
 	}
 	load_tree(r, c, tree_root(tree));
-	if (!r->is_out_of_memory)
+	if (!r->is_out_of_memory && !report_is_full(r))
 		check_conf(r, c);
 	return c;
 }

@@ -59,7 +59,8 @@ report_unknown_key(struct report *r, const struct conf_section *section, const s
 	const char *similar;
 	char home[128];
 
-	if (r->error_count == CONF_ERRORS_MAX)
+	/* What is anchored once may be used a thousand times. */
+	if (report_is_said(r, key->mark))
 		return;
 	similar = schema_find_similar(section, key->value);
 	/* "target" is rather "targets" than what "log" has; further away, it is the other. */
@@ -83,13 +84,12 @@ is_merge_key(const struct node *key)
 
 /* What a path may hold as it is. */
 static bool
-is_short_word(const char *s)
+is_short_word(const struct node *key)
 {
-	size_t len = strspn(s,
-		"abcdefghijklmnopqrstuvwxyz"
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
-
-	return len > 0 && len <= PATH_WORD_MAX && s[len] == '\0';
+	return key->len > 0 && key->len <= PATH_WORD_MAX &&
+		strspn(key->value,
+			"abcdefghijklmnopqrstuvwxyz"
+			"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == key->len;
 }
 
 /* One key that the mapping itself has; what was said before, by a mapping that merges this one,
@@ -101,8 +101,8 @@ take_key(struct report *r, struct said *said, struct conf_mark *own, const struc
 	char quoted[REPORT_QUOTE_MAX];
 	size_t i, former;
 
-	former = report_enter_key(r,
-		is_short_word(c->key->value) ? c->key->value : report_quote(c->key->value, quoted));
+	former = report_enter_key(
+		r, is_short_word(c->key) ? c->key->value : report_quote(c->key->value, quoted));
 	if (!f) {
 		report_unknown_key(r, said->section, c->key);
 		report_leave(r, former);
@@ -191,7 +191,8 @@ load_list(struct report *r, const struct conf_field *f, void *base, const struct
 	}
 	memcpy((char *)base + f->offset, &items, sizeof(items));
 	*(size_t *)((char *)base + f->count_offset) = n->child_count;
-	for (const struct node_child *c = n->first; c; c = c->next, i++) {
+	/* What is not looked at any more stays zeroed. */
+	for (const struct node_child *c = n->first; c && !report_is_full(r); c = c->next, i++) {
 		size_t former = report_enter_index(r, i);
 
 		init_section(r, section, items + i * section->size);

@@ -76,6 +76,21 @@ is_same_finding(const struct finding *a, const struct finding *b)
 		strcmp(a_key ? a_key : a->text, b_key ? b_key : b->text) == 0;
 }
 
+bool
+report_is_full(const struct report *r)
+{
+	return r->error_count == CONF_ERRORS_MAX;
+}
+
+bool
+report_is_said(const struct report *r, struct conf_mark mark)
+{
+	for (size_t i = 0; i < r->error_count; i++)
+		if (r->errors[i].mark.line == mark.line && r->errors[i].mark.column == mark.column)
+			return true;
+	return report_is_full(r);
+}
+
 PRINTF_LIKE(5, 0)
 static void
 add_finding(struct report *r, struct finding *findings, size_t *count, struct conf_mark mark,
@@ -254,7 +269,7 @@ conf_report_fini(struct conf_report *r)
 const char *
 report_quote(const char *value, char buf[REPORT_QUOTE_MAX])
 {
-	size_t len = strlen(value), at = 0;
+	size_t len = strnlen(value, REPORT_QUOTE_MAX), at = 0;
 
 	buf[at++] = '"';
 	while (len > 0) {

@@ -51,6 +51,11 @@ void report_error(struct report *r, struct conf_mark mark, const char *format, .
 void report_warning(struct report *r, struct conf_mark mark, const char *format, ...)
 	PRINTF_LIKE(3, 4);
 
+/* Whether no more faults are taken: there is no use in looking for them. */
+bool report_is_full(const struct report *r);
+/* The same, or something is wrong there already. */
+bool report_is_said(const struct report *r, struct conf_mark mark);
+
 void report_set_place(struct report *r, const void *where, struct conf_mark mark, bool is_bad);
 /* NULL when the file does not have it. */
 const struct place *report_find_place(const struct report *r, const void *where);

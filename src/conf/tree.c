@@ -234,6 +234,7 @@ on_scalar(struct builder *b, const yaml_event_t *e)
 	if (!n)
 		return -ENOMEM;
 	n->is_plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	n->len = (uint32_t)len;
 	n->value = copy_string(b->tree, value, len);
 	if (!n->value)
 		return -ENOMEM;

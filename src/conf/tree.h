@@ -25,6 +25,7 @@ struct node {
 	uint32_t weight; /* nodes in it, aliases expanded */
 	uint32_t height; /* levels of lists and mappings in it */
 	uint32_t child_count;
+	uint32_t len; /* of a scalar */
 	const char *value; /* of a scalar: no NUL inside, valid UTF-8 */
 	struct node_child *first;
 	struct node_child *last;

@@ -46,6 +46,15 @@ value_is_null(const struct node *n)
 	return n->kind == NODE_SCALAR && is_word(n, words);
 }
 
+bool
+value_is_short(struct report *r, const struct node *n)
+{
+	if (n->len <= STRING_LEN_MAX)
+		return true;
+	report_error(r, n->mark, "longer than %d bytes", STRING_LEN_MAX);
+	return false;
+}
+
 /* Takes the place of what the member held. */
 static bool
 store_string(struct report *r, char **at, const char *value)
@@ -130,64 +139,70 @@ is_number(const char *s)
 }
 
 static bool
-load_duration(struct report *r, const struct conf_field *f, void *base, const struct node *n)
+refuse_duration(struct report *r, const struct conf_field *f, const struct node *n, int error)
 {
 	char quoted[REPORT_QUOTE_MAX], range[160];
-	int64_t ns = 0;
-	int error = duration_parse(n->value, &ns);
 
 	report_quote(n->value, quoted);
-	describe_range(f, range, sizeof(range));
 	/* A bare negative number is a duration, however large. */
 	if (error == -EDOM || (error < 0 && n->value[0] != '-' && is_number(n->value))) {
 		report_error(
 			r, n->mark, "%s lacks a unit: write it as 300ms, 10s or 1h0m0s", quoted);
-		return false;
-	}
-	if (error == -EINVAL) {
+	} else if (error == -EINVAL) {
 		report_error(r, n->mark, "%s is not a duration: write it as 300ms, 10s or 1h0m0s",
 			quoted);
-		return false;
+	} else {
+		describe_range(f, range, sizeof(range));
+		report_error(r, n->mark, "must be %s, not %s", range, quoted);
 	}
-	if (error == 0 && ns == 0 && (f->flags & CONF_ZERO_IS_DEFAULT)) {
+	return false;
+}
+
+static bool
+load_duration(struct report *r, const struct conf_field *f, void *base, const struct node *n)
+{
+	int64_t ns = 0;
+	int error = duration_parse(n->value, &ns);
+
+	if (error < 0)
+		return refuse_duration(r, f, n, error);
+	if (ns == 0 && (f->flags & CONF_ZERO_IS_DEFAULT)) {
 		value_load_initial(r, f, base);
 		return true;
 	}
-	if (error == 0 && ns < 0 && (f->flags & CONF_NEGATIVE_ALLOWED))
+	if (ns < 0 && (f->flags & CONF_NEGATIVE_ALLOWED))
 		ns = -1;
-	else if (error < 0 ||
-		((ns < f->min || ns > f->max) && !(ns == 0 && (f->flags & CONF_ZERO_ALLOWED)))) {
-		report_error(r, n->mark, "must be %s, not %s", range, quoted);
-		return false;
-	}
+	else if ((ns < f->min || ns > f->max) && !(ns == 0 && (f->flags & CONF_ZERO_ALLOWED)))
+		return refuse_duration(r, f, n, 0);
 	*(int64_t *)member(f, base) = ns;
 	return true;
+}
+
+static bool
+refuse_number(struct report *r, const struct conf_field *f, const struct node *n, int error)
+{
+	const char *or_auto = f->kind == CONF_KIND_WORKERS ? "auto or " : "";
+	char quoted[REPORT_QUOTE_MAX], range[160];
+
+	describe_range(f, range, sizeof(range));
+	report_error(r, n->mark, "must be %s%s%s, not %s", or_auto,
+		error == -EINVAL ? "a whole number " : "", range, report_quote(n->value, quoted));
+	return false;
 }
 
 /* Reports, and returns false, unless it is a whole number in the row's range. */
 static bool
 load_in_range(struct report *r, const struct conf_field *f, const struct node *n, int64_t *out)
 {
-	char quoted[REPORT_QUOTE_MAX], range[160];
-	const char *or_auto = f->kind == CONF_KIND_WORKERS ? "auto or " : "";
 	int64_t v = 0;
 	int error = parse_number(n->value, &v);
 
-	report_quote(n->value, quoted);
-	describe_range(f, range, sizeof(range));
 	if (error == 0 && !n->is_plain) {
 		report_error(r, n->mark, "must be a number, not a string: leave out the quotes");
 		return false;
 	}
-	if (error == -EINVAL) {
-		report_error(
-			r, n->mark, "must be %sa whole number %s, not %s", or_auto, range, quoted);
-		return false;
-	}
-	if (error < 0 || v < f->min || v > f->max) {
-		report_error(r, n->mark, "must be %s%s, not %s", or_auto, range, quoted);
-		return false;
-	}
+	if (error < 0 || v < f->min || v > f->max)
+		return refuse_number(r, f, n, error);
 	*out = v;
 	return true;
 }
@@ -272,10 +287,6 @@ check_string(struct report *r, const struct node *n)
 			report_error(r, n->mark, "must not hold control characters");
 			return false;
 		}
-	}
-	if (strlen(n->value) > STRING_LEN_MAX) {
-		report_error(r, n->mark, "longer than %d bytes", STRING_LEN_MAX);
-		return false;
 	}
 	return true;
 }
@@ -364,9 +375,9 @@ load_bind(struct report *r, const struct conf_field *f, void *base, const struct
 	uint16_t port = 0;
 
 	(void)f;
-	report_quote(n->value, quoted);
 	if (strncasecmp(text, "udp:", 4) == 0 && strchr(text + 4, ':')) {
-		report_error(r, n->mark, "%s: UDP is not supported: only TCP is relayed", quoted);
+		report_error(r, n->mark, "%s: UDP is not supported: only TCP is relayed",
+			report_quote(n->value, quoted));
 		return false;
 	}
 	/* "tcp:80" is port 80 of a host called tcp. */
@@ -374,7 +385,7 @@ load_bind(struct report *r, const struct conf_field *f, void *base, const struct
 		text += 4;
 	what = hostport_split(text, HOST_TO_BIND, host, &port);
 	if (what) {
-		report_error(r, n->mark, "%s: %s", quoted, what);
+		report_error(r, n->mark, "%s: %s", report_quote(n->value, quoted), what);
 		return false;
 	}
 	hostport_join(host, port, joined, sizeof(joined));
@@ -418,12 +429,15 @@ value_load(struct report *r, const struct conf_field *f, void *base, const struc
 {
 	if (is_empty_text(f, n))
 		return true;
+	if (!value_is_short(r, n))
+		return false;
 	return loaders[f->kind](r, f, base, n);
 }
 
 void
 value_load_initial(struct report *r, const struct conf_field *f, void *base)
 {
+	/* Its length is nobody's concern. */
 	struct node n = { .kind = NODE_SCALAR, .is_plain = true, .value = f->initial };
 
 	if (f->initial)

@@ -11,6 +11,10 @@ struct report;
 /* Whether a scalar stands for null: nothing, ~ or null, without quotes. */
 bool value_is_null(const struct node *n);
 
+/* Reports, and returns false, when a scalar is longer than any value need be: an alias may have it
+ * looked at a hundred thousand times. */
+bool value_is_short(struct report *r, const struct node *n);
+
 /* Stores what the scalar says in f's member of *base; reports and leaves the member as it was when
  * that is no good. Returns whether it was stored. */
 bool value_load(struct report *r, const struct conf_field *f, void *base, const struct node *n);

@@ -18,7 +18,7 @@ static const struct node *
 take_item(struct report *r, const struct node *n, const char *of_what)
 {
 	if (n->kind == NODE_SCALAR && !value_is_null(n))
-		return n;
+		return value_is_short(r, n) ? n : NULL;
 	report_error(r, n->mark, "must be %s, not %s", of_what,
 		n->kind == NODE_LIST          ? "a list"
 			: n->kind == NODE_MAP ? "a mapping"
@@ -62,7 +62,7 @@ value_load_servers(struct report *r, const struct conf_field *f, void *base, con
 		r->is_out_of_memory = true;
 		return false;
 	}
-	for (const struct node_child *c = n->first; c; c = c->next, i++) {
+	for (const struct node_child *c = n->first; c && !report_is_full(r); c = c->next, i++) {
 		size_t former = report_enter_index(r, i);
 		const struct node *item = take_item(r, c->value, "an IP address");
 
@@ -104,7 +104,7 @@ value_load_hosts(struct report *r, const struct conf_field *f, void *base, const
 		r->is_out_of_memory = true;
 		return false;
 	}
-	for (const struct node_child *c = n->first; c; c = c->next, i++) {
+	for (const struct node_child *c = n->first; c && !report_is_full(r); c = c->next, i++) {
 		char **slot = &target->hosts[target->host_count];
 		size_t former = report_enter_index(r, i);
 		const struct node *item = take_item(r, c->value, "a name or an address");

@@ -231,6 +231,45 @@ START_TEST(a_huge_scalar_is_no_problem)
 }
 END_TEST
 
+/* It might be looked at as often as there may be aliases to it. */
+START_TEST(a_long_value_of_any_kind_is_not_even_looked_at)
+{
+	static const char *const rows[][3] = {
+		{ "workers: ", "\n", "f:1:10: workers: " },
+		{ "gracePeriod: ", "\n", "f:1:14: gracePeriod: " },
+		{ "keepAccepting: ", "\n", "f:1:16: keepAccepting: " },
+		{ "diagAddr: ", "\n", "f:1:11: diagAddr: " },
+		{ "log: {level: ", "}\n", "f:1:14: log.level: " },
+		{ "log: {target: ", "}\n", "f:1:15: log.target: " },
+		{ "resolver: {servers: [", "]}\n", "f:1:22: resolver.servers[0]: " },
+	};
+	struct conf_case k;
+	char want[80];
+	struct text t;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		text_init(&t);
+		text_add(&t, rows[i][0]);
+		add_repeated(&t, "99999999", 60000);
+		text_add(&t, rows[i][1]);
+		text_add(&t, FRONTENDS);
+		(void)snprintf(want, sizeof(want), "%slonger than 4095 bytes\n", rows[i][2]);
+		expect_error(t.data, t.len, want);
+		text_fini(&t);
+	}
+	text_init(&t);
+	text_add(&t, "frontends: [{backendPool: {tiers: [{targets: [{port: 1, hosts: [&h ");
+	add_repeated(&t, "99999999", 60000);
+	add_repeated(&t, ", *h", 65000);
+	text_add(&t, "]}]}]}}]\n");
+	conf_case_parse_bytes(&k, t.data, t.len);
+	ck_assert_uint_eq(k.report.error_count, CONF_ERRORS_MAX);
+	ck_assert_ptr_nonnull(strstr(k.errors, ".hosts[19]: longer than 4095 bytes\n"));
+	conf_case_fini(&k);
+	text_fini(&t);
+}
+END_TEST
+
 START_TEST(bytes_that_are_no_text_are_refused)
 {
 	static const char nul[] = FRONTENDS "user: a\0b\n";
@@ -458,7 +497,8 @@ END_TEST
 UNIT_MAIN("conf_limits", nesting_is_limited_to_64, other_ways_to_nest_are_limited_too,
 	aliases_cannot_nest_deeper, nodes_are_counted_with_aliases_expanded,
 	exploding_aliases_are_refused, many_anchors_and_aliases_take_no_quadratic_time,
-	one_mebibyte_is_the_limit, a_huge_scalar_is_no_problem, bytes_that_are_no_text_are_refused,
+	one_mebibyte_is_the_limit, a_huge_scalar_is_no_problem,
+	a_long_value_of_any_kind_is_not_even_looked_at, bytes_that_are_no_text_are_refused,
 	tags_are_refused, one_document_is_all, broken_yaml_is_named_by_line,
 	common_slips_are_explained, every_cut_of_a_file_is_refused_or_good,
 	a_file_is_loaded_also_through_a_symlink, what_is_no_regular_file_is_refused_at_once,

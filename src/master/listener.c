@@ -269,6 +269,33 @@ keep_slots(struct listener *l, struct bind_target *t, const struct listener *old
 	return 0;
 }
 
+/* Whether a listens where b does. */
+static bool
+covers(const struct listener *a, const struct listener *b)
+{
+	if (addr_equal(&a->addr, &b->addr))
+		return true;
+	return addr_is_any(&a->addr) &&
+		(a->dual_stack || a->addr.sa.sa_family == b->addr.sa.sa_family);
+}
+
+/* By another of the same configuration: one that was open already would be shared, and the kernel
+ * would not say so, since ours may all join it. Only names get here, and ports that were kept. */
+static bool
+is_taken(const struct listeners *before, const struct listener *l)
+{
+	size_t i;
+
+	for (i = 0; i < before->count; i++) {
+		const struct listener *other = &before->items[i];
+
+		if (addr_port(&other->addr) == addr_port(&l->addr) &&
+			(covers(other, l) || covers(l, other)))
+			return true;
+	}
+	return false;
+}
+
 static int
 open_one(struct listener *l, const struct listeners *current, const struct listeners *before,
 	const struct frontend_conf *fc, uint32_t slots)
@@ -292,6 +319,8 @@ open_one(struct listener *l, const struct listeners *current, const struct liste
 		return r;
 	l->addr = t.addr;
 	l->dual_stack = t.dual_stack;
+	if (is_taken(before, l))
+		return -EADDRINUSE;
 	l->name = strdup(addr_format(&l->addr, text));
 	return l->name ? 0 : -ENOMEM;
 }

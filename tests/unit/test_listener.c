@@ -156,6 +156,33 @@ START_TEST(a_set_that_is_discarded_or_fails_leaves_nothing)
 }
 END_TEST
 
+/* "localhost" cannot be known to be 127.0.0.1 before it is looked up. */
+START_TEST(a_name_for_an_address_that_is_open_is_refused)
+{
+	static const char *const held[] = { "127.0.0.1:0", "0.0.0.0:0" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(held); i++) {
+		struct conf *c = parse_two(held[i], "127.0.0.2:0"), *d;
+		struct frontend_ids ids = { 0 };
+		struct listeners *l = open_set(NULL, c, 2, &ids), *next = NULL;
+		char name[32];
+		size_t open = count_descriptors(), failed;
+
+		listeners_commit(NULL, l, c);
+		snprintf(name, sizeof(name), "localhost:%u", addr_port(&l->items[0].addr));
+		d = parse_two(held[i], name);
+		ck_assert_int_eq(
+			listeners_open(l, d, 2, &ids, NULL, 0, &next, &failed), -EADDRINUSE);
+		ck_assert_uint_eq(failed, 1);
+		ck_assert_uint_eq(count_descriptors(), open);
+		listeners_free(l);
+		conf_free(c);
+		conf_free(d);
+		frontend_ids_fini(&ids);
+	}
+}
+END_TEST
+
 START_TEST(an_address_of_ours_may_grow_to_all)
 {
 	struct conf *c = parse_two("127.0.0.1:0", "127.0.0.2:0"), *d;
@@ -210,5 +237,6 @@ END_TEST
 
 UNIT_MAIN("listener", a_group_has_a_slot_for_each_worker_on_one_port,
 	sockets_of_addresses_that_stay_are_the_same,
-	a_set_that_is_discarded_or_fails_leaves_nothing, an_address_of_ours_may_grow_to_all,
+	a_set_that_is_discarded_or_fails_leaves_nothing,
+	a_name_for_an_address_that_is_open_is_refused, an_address_of_ours_may_grow_to_all,
 	a_record_names_the_same_sockets_and_a_truncated_one_is_refused)

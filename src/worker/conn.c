@@ -403,7 +403,7 @@ void
 conn_end(struct conn *c, enum ended_reason reason)
 {
 	bool quiet = c->state == CONN_RELAYING && !conn_has_pending(c) &&
-		clock_coarse_ns() - c->last_ns >= 10 * NSEC_PER_MSEC;
+		clock_now_ns() - c->last_ns >= TRAFFIC_PAUSE_NS;
 
 	conn_set_ending(c, ENDED_BY_IAIDO, reason);
 	conn_close(c, !quiet);

@@ -17,8 +17,6 @@
 /* From then on the backend's side has keep-alive and, though a single small segment never needed it,
  * TCP_NODELAY; and both sides end by a reset should the worker die. Short connections never pay for it. */
 #define KEEPALIVE_AFTER_NS NSEC_PER_SEC
-/* No byte for this long is a pause in the traffic. */
-#define PAUSE_NS (100 * NSEC_PER_MSEC)
 #define LOOK_NS NSEC_PER_SEC
 /* A short read is not trusted for longer than this. */
 #define RECHECK_NS (250 * NSEC_PER_MSEC)
@@ -68,7 +66,7 @@ age_due_ns(const struct conn *c)
 
 	if (c->age_ns == INT64_MAX || max_age_ns <= 0)
 		return INT64_MAX;
-	return min_ns(max_ns(c->age_ns, c->last_ns + PAUSE_NS),
+	return min_ns(max_ns(c->age_ns, c->last_ns + TRAFFIC_PAUSE_NS),
 		c->accepted_ns + max_age_ns + max_age_ns / 5);
 }
 
@@ -81,7 +79,7 @@ drain_due_ns(const struct conn *c)
 	if (!w->draining || !w->drain_has_end || w->keep_accepting)
 		return INT64_MAX;
 	idle_ns = drain_idle_due_ns(&w->drain, c->last_ns, c->draw);
-	busy_ns = max_ns(drain_busy_due_ns(&w->drain, c->draw), c->last_ns + PAUSE_NS);
+	busy_ns = max_ns(drain_busy_due_ns(&w->drain, c->draw), c->last_ns + TRAFFIC_PAUSE_NS);
 	return min_ns(min_ns(idle_ns, busy_ns), drain_last_due_ns(&w->drain, c->draw));
 }
 
@@ -224,7 +222,7 @@ act(struct conn *c, const struct cause *cause, int64_t now_ns, bool force)
 	if (cause->reason == ENDED_OVERLOAD && !is_idle(victim, now_ns) &&
 		siblings_have_idle(c, now_ns))
 		return;
-	if (now_ns - victim->last_ns < PAUSE_NS && !force) {
+	if (now_ns - victim->last_ns < TRAFFIC_PAUSE_NS && !force) {
 		c->at_pause = true;
 		conn_mark_active(c);
 		return;
@@ -406,7 +404,7 @@ look_again(struct conn *c, int64_t now_ns)
 
 	if (c->state != CONN_RELAYING)
 		return;
-	if (c->at_pause && quiet_ns >= PAUSE_NS) {
+	if (c->at_pause && quiet_ns >= TRAFFIC_PAUSE_NS) {
 		at_pause(c, now_ns);
 		if (c->state != CONN_RELAYING)
 			return;

@@ -4,7 +4,13 @@
 
 #include <stdint.h>
 
+#include "iaido/clock.h"
+
 #include "worker/conn.h"
+
+/* No byte for this long is a pause in the traffic: 100 ms, and a tick by which the coarse clock that
+ * notes the last byte may lag. */
+#define TRAFFIC_PAUSE_NS (110 * NSEC_PER_MSEC)
 
 /* Puts a relaying connection at the time of its next check. */
 void maintain_schedule(struct conn *c, int64_t now_ns);

@@ -262,6 +262,51 @@ START_TEST(a_connection_that_lasts_has_its_options_to_the_backend_too)
 }
 END_TEST
 
+/* A byte each 40 ms until the worker ends the connection. Returns how: 0 by a FIN, or the error. Says how
+ * long the longest silence was. */
+static int
+trickle(int from, int to, int64_t *silence_ns)
+{
+	int64_t sent_ns = clock_now_ns(), now_ns;
+	char byte = 0;
+	ssize_t n;
+
+	*silence_ns = 0;
+	for (;;) {
+		(void)send(from, "s", 1, MSG_NOSIGNAL); /* fails where it has just ended */
+		n = recv(to, &byte, 1, 0);
+		if (n != 1)
+			return n < 0 ? errno : 0;
+		ck_assert_int_eq(poll(NULL, 0, 40), 0);
+		now_ns = clock_now_ns();
+		if (now_ns - sent_ns > *silence_ns)
+			*silence_ns = now_ns - sent_ns;
+		sent_ns = now_ns;
+	}
+}
+
+/* An end that comes in the middle of a stream, be it a slow one, must not look like the stream's own. */
+START_TEST(a_connection_that_is_too_old_and_busy_ends_by_a_reset)
+{
+	int client, backend, end;
+	int64_t silence_ns;
+
+	stage_open(&stage, 1);
+	stage.frontend.max_age_ns = NSEC_PER_SEC;
+	stage_push(&stage);
+	for (int round = 0; round < 3; round++) {
+		connect_pair(&client, &backend);
+		end = trickle(backend, client, &silence_ns);
+		/* On a machine that is busy with other things there was a pause after all. */
+		ck_assert(end == ECONNRESET || silence_ns > 90 * NSEC_PER_MSEC);
+		close(client);
+		close(backend);
+	}
+	stage_wait_ended(&stage, ENDED_BY_IAIDO, ENDED_AGE, 3);
+	stage_close(&stage);
+}
+END_TEST
+
 /* Children that pump bytes in at one end and out at the other as fast as they can. */
 static void
 start_pump(int fd, bool writes, pid_t *pid)
@@ -373,5 +418,6 @@ UNIT_MAIN("relay_faults", a_reset_met_by_a_send_is_not_passed_on_as_a_fin,
 	a_stream_does_not_end_at_an_urgent_byte, the_first_byte_of_a_backend_may_be_urgent,
 	urgent_data_is_delivered_beside_traffic,
 	a_connection_that_lasts_has_its_options_to_the_backend_too,
+	a_connection_that_is_too_old_and_busy_ends_by_a_reset,
 	streams_that_never_run_dry_let_others_have_their_turn,
 	a_slot_that_comes_during_a_drain_that_accepts_is_served)

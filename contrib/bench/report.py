@@ -5,6 +5,7 @@ import proxies
 from workloads import COUNT_GOALS, CPU_GOALS, WORKLOADS
 
 LABELS = {system.name: system.label for system in proxies.ALL}
+FLOORS = [system.name for system in proxies.ALL if system.name.startswith("floor")]
 PLACEMENTS = {"shared": "proxy, load and backend on one core",
               "pinned": "proxy alone on its core",
               "free": "all on all cores"}
@@ -70,7 +71,14 @@ def cost_tables(view):
     return out
 
 
+def verdict(seen, limit, floor):
+    if seen <= limit:
+        return "yes"
+    return "**no**" if floor is None or floor <= limit else "**no**, nor does the floor"
+
+
 def goal_table(view, counts):
+    """The floor's figure stands beside each: what it misses, no relay can reach on this machine."""
     if "iaido" not in view.systems:
         return []
     by_name = {w.name: w for w in view.workloads}
@@ -80,15 +88,18 @@ def goal_table(view, counts):
             if name not in by_name or peer not in view.systems:
                 continue
             seen = view.ratio(placement, by_name[name], "iaido", peer)
+            floors = [view.ratio(placement, by_name[name], f, peer) for f in FLOORS]
+            floor = min((f for f in floors if f is not None), default=None)
             if seen is not None:
                 rows.append([f"{name}, {placement}", f"÷ {LABELS[peer]}", f"≤ {limit:.2f}",
-                             f"{seen:.2f}", "yes" if seen <= limit else "**no**"])
+                             f"{seen:.2f}", ratio_text(floor), verdict(seen, limit, floor)])
     for key, label, limit in COUNT_GOALS:
         if "iaido" in counts:
             seen = counts["iaido"][key]
-            rows.append([label, "", f"≤ {limit:g}", number(seen),
-                         "yes" if seen <= limit else "**no**"])
-    return ["## Goals", ""] + table(["what", "of", "goal", "seen", "holds"], rows)
+            floor = min((counts[f][key] for f in FLOORS if f in counts), default=None)
+            rows.append([label, "", f"≤ {limit:g}", number(seen), number(floor),
+                         verdict(seen, limit, floor)])
+    return ["## Goals", ""] + table(["what", "of", "goal", "seen", "floor", "holds"], rows)
 
 
 def count_table(counts):

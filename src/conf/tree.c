@@ -378,6 +378,10 @@ refuse_syntax(struct builder *b, const yaml_parser_t *p)
 
 	if (p->error == YAML_MEMORY_ERROR)
 		return -ENOMEM;
+	/* Seen at the end of the line at the earliest. */
+	if (strcmp(problem, "could not find expected ':'") == 0)
+		return tree_refuse(b->error, to_mark(p->context_mark),
+			"not valid YAML: a key needs \":\" and a blank after it");
 	better = explain_syntax(problem, byte_at(b, p->problem_mark));
 	if (better)
 		return tree_refuse(

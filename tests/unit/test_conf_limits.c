@@ -226,7 +226,7 @@ START_TEST(a_huge_scalar_is_no_problem)
 	ck_assert_str_eq(k.errors, "f:2:7: user: longer than 4095 bytes\n");
 	conf_case_fini(&k);
 	memcpy(t.data + strlen(FRONTENDS), "worker", 6);
-	expect_error(t.data, t.len, "f:2:1048502: not valid YAML: ");
+	expect_error(t.data, t.len, "f:2:1: not valid YAML: a key needs ");
 	text_fini(&t);
 }
 END_TEST
@@ -347,6 +347,8 @@ START_TEST(common_slips_are_explained)
 	conf_case_errors("user: caf\xc3\xa9: 1\n" FRONTENDS,
 		"f:1:11: not valid YAML: a \":\" does not fit here: quote the value, or mend "
 		"the indentation\n");
+	conf_case_errors(FRONTENDS "workers:1\n",
+		"f:2:1: not valid YAML: a key needs \":\" and a blank after it\n");
 	conf_case_errors(" " FRONTENDS "workers: 1\n",
 		"f:2:1: not valid YAML: this stands outside of what began above: mend the "
 		"indentation\n");

@@ -100,9 +100,10 @@ master_open_signals(struct master *m)
 	sigemptyset(&set);
 	for (i = 0; i < ARRAY_SIZE(handled_signals); i++)
 		sigaddset(&set, handled_signals[i]);
-	/* A log that may not grow any further is an error of the write, and no end. */
+	/* A log that may not grow any further is an error of the write, and no end. Where the
+	 * starter ignored SIGCHLD, no death would be told. */
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR ||
-		signal(SIGXFSZ, SIG_IGN) == SIG_ERR)
+		signal(SIGXFSZ, SIG_IGN) == SIG_ERR || signal(SIGCHLD, SIG_DFL) == SIG_ERR)
 		return -errno;
 	m->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	if (m->signal_fd < 0)

@@ -6,7 +6,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,7 +20,7 @@ wait_for_child(pid_t child, int fd)
 {
 	ssize_t n;
 	char told;
-	int status;
+	int status = 0;
 
 	do {
 		n = read(fd, &told, 1);
@@ -27,6 +29,10 @@ wait_for_child(pid_t child, int fd)
 		_exit(EXIT_SUCCESS);
 	while (waitpid(child, &status, 0) < 0 && errno == EINTR)
 		;
+	/* Whatever else went wrong, it has said so itself. */
+	if (WIFSIGNALED(status))
+		dprintf(STDERR_FILENO, "iaido: killed by signal %d (%s) before it served\n",
+			WTERMSIG(status), strsignal(WTERMSIG(status)));
 	_exit(EXIT_FAILURE);
 }
 

@@ -130,6 +130,24 @@ START_TEST(a_daemon_whose_workers_are_never_ready_is_a_failure)
 END_TEST
 
 static int
+kill_the_master(const struct worker_start *start)
+{
+	(void)start;
+	kill(getppid(), SIGKILL);
+	return 0;
+}
+
+START_TEST(a_daemon_that_is_killed_before_it_serves_is_a_failure)
+{
+	struct run run;
+
+	start_as(&run, 1, kill_the_master, true);
+	ck_assert_int_eq(run_wait_exit(&run), 1);
+	ck_assert_uint_eq(run_count_log(&run, "killed by signal 9"), 1);
+}
+END_TEST
+
+static int
 die_in_later_generations(const struct worker_start *start)
 {
 	return start->generation > 1 ? 1 : behave(start);
@@ -319,6 +337,7 @@ END_TEST
 
 RUN_MAIN("supervise", workers_that_keep_dying_are_no_fork_storm,
 	a_daemon_whose_workers_are_never_ready_is_a_failure,
+	a_daemon_that_is_killed_before_it_serves_is_a_failure,
 	a_generation_that_dies_at_its_start_does_not_take_over,
 	a_generation_that_is_never_ready_does_not_take_over,
 	workers_that_talk_nonsense_are_replaced, a_worker_that_scribbles_takes_nobody_with_it,

@@ -19,6 +19,7 @@
 #include "dns_answer.h"
 #include "dns_channel.h"
 #include "dns_hosts.h"
+#include "dns_search.h"
 #include "iaido/clock.h"
 #include "iaido/log.h"
 
@@ -97,8 +98,12 @@ static void
 keep_answer(struct dns_query *q, int status, const struct ares_addrinfo *res)
 {
 	q->answer.kind = dns_kind_of_status(status);
-	if (q->answer.kind == DNS_OK)
+	if (q->answer.kind == DNS_OK && res) {
 		dns_answer_take(&q->answer, q->family, res);
+		if (res->name)
+			q->answer.place = dns_search_place(
+				dns_channels_search(q->dns->channels), q->host, res->name);
+	}
 	set_answered(q);
 }
 
@@ -418,6 +423,7 @@ dns_ask(struct dns *d, const char *host, int family, dns_callback *done, void *a
 	q->done = done;
 	q->arg = arg;
 	q->answer.ttl_s = DNS_TTL_NONE;
+	q->answer.place = DNS_PLACE_UNKNOWN;
 	TAILQ_INSERT_TAIL(&d->asked, q, link);
 	d->pending++;
 	if (!answer_from_hosts(q)) {

@@ -38,6 +38,7 @@ struct dns_answer {
 	size_t count;
 	size_t left_out; /* how many were more than DNS_ADDRESSES_MAX */
 	int64_t ttl_s; /* the smallest, aliases counted, or DNS_TTL_NONE */
+	unsigned place; /* of the name that has them, in the order of search (dns_search.h) */
 };
 
 /* Called by the loop, never from inside dns_ask(); the query is gone when it returns. */

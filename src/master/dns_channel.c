@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/queue.h>
 
+#include "dns_search.h"
 #include "dns_transport.h"
 #include "iaido/clock.h"
 
@@ -35,6 +36,8 @@ struct dns_channels {
 	struct channel channels[DNS_CHANNEL_COUNT];
 	unsigned open_count;
 	struct dns_transport *transport;
+	struct ares_options options; /* of the first channel: what resolv.conf says */
+	struct dns_search search;
 	LIST_HEAD(, dns_socket) sockets;
 	struct event *timer;
 	int64_t due_ns; /* when it fires; 0 = not set */
@@ -182,6 +185,19 @@ open_channel(struct channel *c, int flags, int tries)
 	return 0;
 }
 
+/* Where this fails it is as if there were no search domains. */
+static void
+read_search(struct dns_channels *c)
+{
+	int mask;
+
+	if (ares_save_options(c->channels[0].ares, &c->options, &mask) != ARES_SUCCESS)
+		return;
+	c->search.domains = c->options.domains;
+	c->search.count = c->options.ndomains > 0 ? (size_t)c->options.ndomains : 0;
+	c->search.ndots = c->options.ndots > 0 ? (unsigned)c->options.ndots : 0;
+}
+
 int
 dns_channels_open(struct event_base *base, const struct addr *servers, size_t server_count,
 	int64_t timeout_ns, struct dns_channels **out)
@@ -214,8 +230,15 @@ dns_channels_open(struct event_base *base, const struct addr *servers, size_t se
 		dns_channels_close(c);
 		return r;
 	}
+	read_search(c);
 	*out = c;
 	return 0;
+}
+
+const struct dns_search *
+dns_channels_search(const struct dns_channels *c)
+{
+	return &c->search;
 }
 
 void
@@ -228,6 +251,7 @@ dns_channels_close(struct dns_channels *c)
 	while ((s = LIST_FIRST(&c->sockets)))
 		socket_free(s);
 	dns_transport_free(c->transport);
+	ares_destroy_options(&c->options);
 	if (c->timer)
 		event_free(c->timer);
 	free(c);

@@ -10,6 +10,7 @@
 #include "iaido/macros.h"
 
 struct dns_channels;
+struct dns_search;
 struct event_base;
 
 /* c-ares 1.18 goes on to the next server where one answers with an error, and then does not tell
@@ -22,6 +23,8 @@ int dns_channels_open(struct event_base *base, const struct addr *servers, size_
 	int64_t timeout_ns, struct dns_channels **out) MUST_CHECK;
 /* Whoever waits for an answer is called back with ARES_EDESTRUCTION from in here. */
 void dns_channels_close(struct dns_channels *c);
+/* What is searched for, in what order; valid as long as these channels. */
+const struct dns_search *dns_channels_search(const struct dns_channels *c);
 /* Asks for the addresses of one family; `done` may be called from in here, and else from inside
  * c-ares: it must not call into it. */
 void dns_channels_ask(struct dns_channels *c, enum dns_channel which, const char *host, int family,

@@ -11,20 +11,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "dns_search.h"
+
 #define ADDRESSES_MAX 4096
-
-/* Without a final dot. */
-static bool
-is_same_name(const char *a, const char *b)
-{
-	size_t a_len = strlen(a), b_len = strlen(b);
-
-	if (a_len > 1 && a[a_len - 1] == '.')
-		a_len--;
-	if (b_len > 1 && b[b_len - 1] == '.')
-		b_len--;
-	return a_len == b_len && strncasecmp(a, b, a_len) == 0;
-}
 
 static bool
 is_localhost(const char *host)
@@ -64,7 +53,7 @@ line_names(char *line, const char *host, struct addr *out)
 	if (!word || addr_parse(word, 0, out) < 0)
 		return false;
 	while ((word = strtok_r(NULL, " \t\r\n", &save)))
-		if (is_same_name(word, host))
+		if (dns_same_name(word, host))
 			return true;
 	return false;
 }

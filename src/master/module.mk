@@ -16,6 +16,7 @@ libmaster_a_SOURCES = \
 	src/master/upgrade.c src/master/upgrade.h src/master/watch.c src/master/watch.h \
 	src/master/dns.c src/master/dns.h src/master/dns_answer.c src/master/dns_answer.h \
 	src/master/dns_channel.c src/master/dns_channel.h src/master/dns_hosts.c src/master/dns_hosts.h \
+	src/master/dns_search.c src/master/dns_search.h \
 	src/master/dns_transport.c src/master/dns_transport.h \
 	src/master/pool.c src/master/pool.h src/master/pool_backends.c src/master/pool_departed.c \
 	src/master/pool_health.c src/master/pool_measure.c src/master/pool_priv.h \

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "dns.h"
+#include "dns_search.h"
 #include "iaido/clock.h"
 #include "iaido/log.h"
 #include "resolver_priv.h"
@@ -77,6 +78,7 @@ resolver_add(struct resolver *r, const char *host)
 	for (size_t i = 0; i < 2; i++) {
 		n->families[i].name = n;
 		n->families[i].af = i == 0 ? AF_INET : AF_INET6;
+		n->families[i].place = DNS_PLACE_UNKNOWN;
 	}
 	n->next = *bucket;
 	*bucket = n;

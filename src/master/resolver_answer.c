@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "dns.h"
+#include "dns_search.h"
 #include "iaido/clock.h"
 #include "iaido/log.h"
 #include "resolver_priv.h"
@@ -208,6 +209,7 @@ take_answer(struct family *f, const struct dns_answer *a, int64_t now_ns)
 	free(f->addrs);
 	f->addrs = addrs;
 	f->count = a->count;
+	f->place = a->place;
 	f->failures = 0;
 	f->answered_ns = now_ns;
 	f->ttl_ns = clamp_ttl(n->resolver, a->ttl_s);
@@ -245,6 +247,34 @@ on_negative(struct family *f, struct family *other, int64_t now_ns)
 		family_refresh(other, now_ns);
 }
 
+/* Below 0: what is at place a comes first in the order of search, and stands for the whole name. */
+static int
+compare_places(unsigned a, unsigned b)
+{
+	if (a == DNS_PLACE_UNKNOWN || b == DNS_PLACE_UNKNOWN)
+		return 0;
+	return a < b ? -1 : a > b;
+}
+
+/* A family that lacks addresses of one name is searched for further, and another name's are found.
+ * What such a name says is "nothing here". */
+static void
+take_found(struct family *f, struct family *other, const struct dns_answer *a, int64_t now_ns)
+{
+	int order = other->count > 0 ? compare_places(a->place, other->place) : 0;
+
+	if (order > 0) {
+		f->last = DNS_NO_DATA;
+		return;
+	}
+	if (take_answer(f, a, now_ns) < 0) {
+		f->last = DNS_LOCAL;
+	} else if (order < 0) {
+		other->last = DNS_NO_DATA;
+		settle_negative(other, f, now_ns);
+	}
+}
+
 void
 family_answered(void *arg, const struct dns_answer *a)
 {
@@ -255,8 +285,8 @@ family_answered(void *arg, const struct dns_answer *a)
 
 	f->query = NULL;
 	f->last = a->kind;
-	if (a->kind == DNS_OK && take_answer(f, a, now_ns) < 0)
-		f->last = DNS_LOCAL;
+	if (a->kind == DNS_OK)
+		take_found(f, other, a, now_ns);
 	if (is_negative(f->last)) {
 		f->negative_ns = now_ns;
 		on_negative(f, other, now_ns);

@@ -31,6 +31,7 @@ struct family {
 	bool waits; /* said "nothing here": to be settled once the other family has answered */
 	struct addr *addrs; /* the last good answer */
 	size_t count;
+	unsigned place; /* in the order of search, of the name that they are of */
 	int64_t answered_ns; /* when that came; 0 = never */
 	int64_t ttl_ns; /* clamped */
 };

@@ -190,6 +190,11 @@ tests_unit_test_dns_hosts_SOURCES = tests/unit/test_dns_hosts.c
 tests_unit_test_dns_hosts_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
 tests_unit_test_dns_hosts_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_dns_search
+tests_unit_test_dns_search_SOURCES = tests/unit/test_dns_search.c
+tests_unit_test_dns_search_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_dns_search_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_resolver
 tests_unit_test_resolver_SOURCES = tests/unit/test_resolver.c tests/support/dnsd/client.c \
 	tests/support/dnsd/client.h tests/support/logged.h tests/support/loop.h

@@ -409,6 +409,31 @@ START_TEST(short_names_are_searched_for_as_in_a_pod)
 }
 END_TEST
 
+/* The other family of a name is not that of the next name in the order of search. */
+START_TEST(both_families_are_of_one_name)
+{
+	begin();
+	dns_server_say(server, "db.ns.svc.cluster.local A 1 10.0.0.1");
+	dns_server_say(server, "db.svc.cluster.local A 1 10.0.0.2");
+	dns_server_say(server, "db.svc.cluster.local AAAA 1 fd00::2");
+	set_names("db", NULL);
+	expect("db", "10.0.0.1");
+	while (dns_server_queries(server, " AAAA db.svc.cluster.local\n") < 3)
+		loop_for(base, 20 * MS);
+	ck_assert_str_eq(addresses_of("db"), "10.0.0.1");
+	expect_fault("db", "");
+	/* The first name goes: then the second one is it, with both. */
+	dns_server_say(server, "db.ns.svc.cluster.local del");
+	expect("db", "10.0.0.2,fd00::2");
+	/* It comes back, in the other family. */
+	dns_server_say(server, "db.ns.svc.cluster.local AAAA 1 fd00::1");
+	expect("db", "fd00::1");
+	expect_fault("db", "");
+	ck_assert_uint_eq(logged_count("dns.failed", NULL), 0);
+	end();
+}
+END_TEST
+
 START_TEST(literals_are_never_asked_for)
 {
 	begin();
@@ -536,6 +561,7 @@ UNIT_MAIN("resolver", both_families_are_one_set, a_name_with_only_aaaa_is_well,
 	many_silent_names_delay_nothing, a_family_that_is_no_more_goes,
 	two_hundred_addresses_come_by_tcp, too_many_addresses_are_cut_and_said_once,
 	forged_answers_are_passed_over, short_names_are_searched_for_as_in_a_pod,
-	literals_are_never_asked_for, a_refresh_asks_at_once_and_then_once_a_second,
-	names_no_longer_wanted_are_forgotten, other_servers_are_asked_at_once,
-	a_server_that_is_not_there_is_a_fault, answers_outlive_an_upgrade)
+	both_families_are_of_one_name, literals_are_never_asked_for,
+	a_refresh_asks_at_once_and_then_once_a_second, names_no_longer_wanted_are_forgotten,
+	other_servers_are_asked_at_once, a_server_that_is_not_there_is_a_fault,
+	answers_outlive_an_upgrade)

@@ -243,6 +243,8 @@ endpoint_close(struct worker *w, struct endpoint *e, bool reset)
 	set_abortive(e, reset);
 	close(e->fd);
 	e->fd = -1;
+	/* After a dial that failed, another socket takes its place: nothing of this is true of that. */
+	e->abortive = e->readable = e->closed_seen = false;
 	w->descriptors--;
 }
 

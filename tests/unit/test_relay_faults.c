@@ -79,6 +79,27 @@ START_TEST(a_reset_met_by_a_send_is_not_passed_on_as_a_fin)
 }
 END_TEST
 
+/* What is known of the socket of a dial that failed must not be taken for true of the next one. */
+START_TEST(a_reset_reaches_the_backend_that_was_dialled_second)
+{
+	int client, backend;
+	char bytes[8];
+
+	stage_open(&stage, 2);
+	close(stage.backend_fds[0]);
+	stage.backend_fds[0] = -1;
+	client = stage_connect(&stage);
+	ck_assert_int_eq(send(client, "part", 4, 0), 4);
+	backend = stage_accept(&stage, 1);
+	ck_assert_int_eq(recv(backend, bytes, 4, MSG_WAITALL), 4);
+	close_with_reset(client);
+	ck_assert_int_eq(recv(backend, bytes, sizeof(bytes), 0), -1);
+	ck_assert_int_eq(errno, ECONNRESET);
+	close(backend);
+	stage_close(&stage);
+}
+END_TEST
+
 START_TEST(the_half_closed_time_begins_with_the_fin)
 {
 	int client, backend;
@@ -414,6 +435,7 @@ START_TEST(a_slot_that_comes_during_a_drain_that_accepts_is_served)
 END_TEST
 
 UNIT_MAIN("relay_faults", a_reset_met_by_a_send_is_not_passed_on_as_a_fin,
+	a_reset_reaches_the_backend_that_was_dialled_second,
 	the_half_closed_time_begins_with_the_fin, urgent_data_is_delivered_in_the_stream_both_ways,
 	a_stream_does_not_end_at_an_urgent_byte, the_first_byte_of_a_backend_may_be_urgent,
 	urgent_data_is_delivered_beside_traffic,

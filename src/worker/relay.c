@@ -45,6 +45,16 @@ account(struct conn *c, enum side from, size_t n)
 	conn_mark_active(c);
 }
 
+/* Worth more system calls: those that splice, and those that make the worker's death a reset, without
+ * waiting until the connection has lasted for a while. */
+static void
+begin_stream(struct conn *c, struct direction *d)
+{
+	d->splicing = true;
+	endpoint_make_abortive(&c->end[CLIENT]);
+	endpoint_make_abortive(&c->end[BACKEND]);
+}
+
 static enum step
 read_copy(struct conn *c, enum side from)
 {
@@ -60,7 +70,7 @@ read_copy(struct conn *c, enum side from)
 		if (n < COPY_BUFFER_SIZE && !src->closed_seen)
 			src->readable = false;
 		else if (n == COPY_BUFFER_SIZE && !d->never_splice)
-			d->splicing = true;
+			begin_stream(c, d);
 		account(c, from, (size_t)n);
 		return deliver_read(c, d, &c->end[other_side(from)], (size_t)n);
 	}

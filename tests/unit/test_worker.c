@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "iaido/clock.h"
@@ -462,6 +463,44 @@ START_TEST(a_client_has_two_dials_at_most_and_moves_on_fast)
 }
 END_TEST
 
+/* Both ends of a connection whose worker is killed. */
+static void
+check_cut_by_reset(struct stage *s, int client, int backend)
+{
+	char byte;
+
+	ck_assert_int_eq(kill(s->pid, SIGKILL), 0);
+	ck_assert_int_eq(stage_wait_exit(s), 128 + SIGKILL);
+	ck_assert_int_lt(recv(client, &byte, 1, 0), 0);
+	ck_assert_int_eq(errno, ECONNRESET);
+	ck_assert_int_lt(recv(backend, &byte, 1, 0), 0);
+	ck_assert_int_eq(errno, ECONNRESET);
+	close(client);
+	close(backend);
+}
+
+START_TEST(a_worker_that_is_killed_cuts_a_young_stream_by_reset)
+{
+	static char sent[1 << 18], got[1 << 18];
+	struct stage s;
+	int client, backend;
+
+	stage_open(&s, 1);
+	client = stage_connect(&s);
+	backend = stage_accept(&s, 0);
+	for (int i = 0; i < 4; i++) {
+		/* It finds more than it takes at a time. */
+		ck_assert_int_eq(kill(s.pid, SIGSTOP), 0);
+		ck_assert_int_eq(waitpid(s.pid, NULL, WUNTRACED), s.pid);
+		ck_assert_int_eq(send(backend, sent, sizeof(sent), 0), sizeof(sent));
+		ck_assert_int_eq(kill(s.pid, SIGCONT), 0);
+		ck_assert_int_eq(recv(client, got, sizeof(got), MSG_WAITALL), sizeof(got));
+	}
+	check_cut_by_reset(&s, client, backend);
+	stage_close(&s);
+}
+END_TEST
+
 START_TEST(a_worker_that_is_killed_cuts_streams_by_reset)
 {
 	struct stage s;
@@ -481,14 +520,7 @@ START_TEST(a_worker_that_is_killed_cuts_streams_by_reset)
 		ck_assert_int_eq(recv(client, &byte, 1, 0), 1);
 		nanosleep(&pause, NULL);
 	}
-	ck_assert_int_eq(kill(s.pid, SIGKILL), 0);
-	ck_assert_int_eq(stage_wait_exit(&s), 128 + SIGKILL);
-	ck_assert_int_lt(recv(client, &byte, 1, 0), 0);
-	ck_assert_int_eq(errno, ECONNRESET);
-	ck_assert_int_lt(recv(backend, &byte, 1, 0), 0);
-	ck_assert_int_eq(errno, ECONNRESET);
-	close(client);
-	close(backend);
+	check_cut_by_reset(&s, client, backend);
 	stage_close(&s);
 }
 END_TEST
@@ -690,6 +722,7 @@ UNIT_MAIN("worker", a_large_stream_passes_both_ways_unchanged,
 	single_bytes_and_urgent_ones_arrive, a_refusing_backend_is_left_for_the_next_one,
 	a_silent_backend_is_hedged_and_found_out, a_client_has_two_dials_at_most_and_moves_on_fast,
 	a_worker_that_is_killed_cuts_streams_by_reset,
+	a_worker_that_is_killed_cuts_a_young_stream_by_reset,
 	clients_wait_in_the_queue_while_all_places_are_taken,
 	no_backend_is_dialled_for_clients_that_left_the_queue,
 	without_a_backend_that_answers_the_client_is_reset_in_time,

@@ -181,16 +181,15 @@ echo "== a root that is read-only"
 mkdir etc
 configure "diagAddr: :5001" :5000
 mv iaido.yaml etc
+cp "$IAIDO" etc/iaido # the build may lie on a file system of its own
 mount --bind / /mnt
 mount -o remount,bind,ro /mnt
 mount --rbind /proc /mnt/proc
 mount --rbind /dev /mnt/dev
-mount --bind "$BUILDDIR" "/mnt$BUILDDIR"
-mount -o remount,bind,ro "/mnt$BUILDDIR"
 mount --bind etc /mnt/srv
 mount -o remount,bind,ro /mnt/srv
 not touch /mnt/tmp/file
-chroot /mnt "$IAIDO" -c /srv/iaido.yaml --reloadPeriod 0 >iaido.log 2>&1 &
+chroot /mnt /srv/iaido -c /srv/iaido.yaml --reloadPeriod 0 >iaido.log 2>&1 &
 run=$!
 wan_wait 10 logged "event=master.ready" 1
 greets 127.0.0.1 5000
@@ -207,6 +206,6 @@ stop
 	cat etc/iaido.yaml
 } >etc/pid.yaml
 status=0
-timeout 20 chroot /mnt "$IAIDO" -c /srv/pid.yaml >iaido.log 2>&1 || status=$?
+timeout 20 chroot /mnt /srv/iaido -c /srv/pid.yaml >iaido.log 2>&1 || status=$?
 [ "$status" -eq 1 ]
 grep -q 'pidFile: cannot open "/run/iaido.pid": Read-only file system' iaido.log

@@ -145,12 +145,12 @@ begin_serving(struct master *m)
 void
 master_worker_ready(struct master *m, const struct worker *w)
 {
-	if (m->supervisor.making != 0 && w->generation == m->supervisor.making) {
+	if (m->supervisor.making != 0 && w->generation == m->supervisor.making)
 		reload_worker_ready(m);
-		return;
-	}
-	tables_want(m);
-	if (!m->serving && supervisor_all_ready(m))
+	else
+		tables_want(m);
+	/* Also where a reload has overtaken the first generation. */
+	if (!m->serving && m->upgrade.mode == UPGRADE_NONE && supervisor_all_ready(m))
 		begin_serving(m);
 }
 

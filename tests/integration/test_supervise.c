@@ -185,6 +185,32 @@ be_silent_in_later_generations(const struct worker_start *start)
 	return 0;
 }
 
+static int
+be_silent_in_the_first_generation(const struct worker_start *start)
+{
+	pid_t master = getppid();
+
+	if (start->generation > 1)
+		return behave(start);
+	while (getppid() == master)
+		poll(NULL, 0, 100);
+	return 0;
+}
+
+START_TEST(a_reload_that_overtakes_the_start_serves)
+{
+	struct run run;
+
+	start(&run, 2, be_silent_in_the_first_generation);
+	run_wait_log(&run, "listening on", 1);
+	family_wait_count(run.pid, 2);
+	ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
+	run_wait_log(&run, "event=reload.done", 1);
+	run_wait_log(&run, "event=master.ready", 1);
+	ck_assert_int_eq(run_stop(&run, SIGQUIT), 0);
+}
+END_TEST
+
 START_TEST(a_generation_that_is_never_ready_does_not_take_over)
 {
 	pid_t before[2], after[2];
@@ -339,6 +365,7 @@ RUN_MAIN("supervise", workers_that_keep_dying_are_no_fork_storm,
 	a_daemon_whose_workers_are_never_ready_is_a_failure,
 	a_daemon_that_is_killed_before_it_serves_is_a_failure,
 	a_generation_that_dies_at_its_start_does_not_take_over,
+	a_reload_that_overtakes_the_start_serves,
 	a_generation_that_is_never_ready_does_not_take_over,
 	workers_that_talk_nonsense_are_replaced, a_worker_that_scribbles_takes_nobody_with_it,
 	a_worker_that_does_not_read_holds_nobody_up)

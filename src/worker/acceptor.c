@@ -19,7 +19,7 @@
 
 /* A worker with nothing to pick looks again this often. */
 #define POLL_NS (10 * NSEC_PER_MSEC)
-#define PAUSE_NS (250 * NSEC_PER_MSEC)
+#define PAUSE_NS (400 * NSEC_PER_MSEC)
 #define BATCH_MAX 64
 /* So many full turns before a longer batch is tried, which may end with an accept in vain. */
 #define FULL_TURNS 8
@@ -191,7 +191,8 @@ acceptor_poll_soon(struct acceptor *a)
 {
 	struct timeval tv = worker_timeval(POLL_NS);
 
-	if (a->poll_armed)
+	/* A pause looks by itself when it is over. */
+	if (a->poll_armed || a->paused)
 		return;
 	a->poll_armed = event_add(&a->poll_event, &tv) == 0;
 }
@@ -229,6 +230,18 @@ has_descriptors(const struct worker *w)
 }
 
 static void
+serve_waiting(struct acceptor *a)
+{
+	struct worker *w = a->worker;
+	size_t i;
+
+	for (i = 0; i < w->frontend_count; i++) {
+		if (!dial_serve_waiting(w->frontends[i]))
+			acceptor_poll_soon(a);
+	}
+}
+
+static void
 on_pause_over(evutil_socket_t fd, short what, void *arg)
 {
 	struct acceptor *a = arg;
@@ -238,12 +251,17 @@ on_pause_over(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	acceptor_update_limit(a->worker);
+	/* Who was accepted before needs one descriptor, not the reserve. */
+	serve_waiting(a);
+	worker_settle(a->worker);
 	if (!has_descriptors(a->worker) && event_add(&a->pause_event, &tv) == 0)
 		return;
 	a->paused = false;
 	SHARE_SET(a->worker->share->head->paused_since_ns, 0);
 	for (i = 0; i < a->count; i++)
 		listener_update(&a->listeners[i]);
+	/* Nobody looked meanwhile at those who wait for a place. */
+	acceptor_poll_soon(a);
 }
 
 /* Errors of the client that was next in the queue, and is in it no more (accept(2)). Any other is of
@@ -424,10 +442,9 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	a->poll_armed = false;
-	for (i = 0; i < w->frontend_count; i++) {
-		if (!dial_serve_waiting(w->frontends[i]))
-			acceptor_poll_soon(a);
-	}
+	if (a->paused)
+		return;
+	serve_waiting(a);
 	for (i = 0; i < a->count; i++) {
 		struct listener *l = &a->listeners[i];
 

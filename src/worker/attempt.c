@@ -37,6 +37,12 @@ attempt_error_is_local(int error)
 	}
 }
 
+bool
+attempt_error_is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
+}
+
 /* The failed flag is set for every worker at once; the master hears of it once. */
 void
 attempt_failed(struct worker *w, uint32_t cell, int error)

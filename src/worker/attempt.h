@@ -27,6 +27,8 @@ void attempt_answered(struct worker *w, uint32_t cell, int64_t started_ns);
 
 /* A fault of this host says nothing about a backend. */
 bool attempt_error_is_local(int error);
+/* One that every other attempt would meet now. */
+bool attempt_error_is_shortage(int error);
 /* How long an attempt may take before another is made beside it; 0 = for ever. */
 int64_t attempt_patience_ns(const struct frontend *f, const struct table_backend *b);
 /* Marks the backend as suspect on behalf of one attempt, whose own mark *flag is, or lifts it. */

@@ -124,6 +124,9 @@ dial_from(struct conn *c, int backend)
 			return;
 		}
 		dial_lost(c, -r);
+		/* Another backend would not help, nor another try at once. */
+		if (attempt_error_is_shortage(-r))
+			acceptor_pause(w->acceptor, -r);
 	}
 	wait_for_backend(c);
 }

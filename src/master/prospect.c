@@ -43,8 +43,11 @@ prospect_free(struct prospect *p)
 	listeners_discard(p->listeners);
 	if (p->log_fd > STDERR_FILENO)
 		close(p->log_fd);
-	if (p->diag_fd >= 0)
+	if (p->diag_fd >= 0) {
 		close(p->diag_fd);
+		if (p->diag_is_new)
+			diag_unlisten(p->diag_addr);
+	}
 	pidfile_remove(&p->pidfile);
 	free(p->log_target);
 	free(p->diag_addr);
@@ -186,6 +189,7 @@ open_diag(struct master *m, struct prospect *p, struct text *error)
 		p->diag_fd = fcntl(m->upgrade.diag_fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	else
 		p->diag_fd = diag_listen(addr);
+	p->diag_is_new = p->diag_fd >= 0 && !is_same;
 	free(addr);
 	if (p->diag_fd < 0)
 		text_addf(error, "diagAddr: cannot listen on %s: %s", p->conf->diag_addr,

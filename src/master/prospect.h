@@ -27,6 +27,7 @@ struct prospect {
 	bool has_diag; /* it changes, if only to none */
 	char *diag_addr;
 	int diag_fd;
+	bool diag_is_new; /* its socket is nobody else's */
 	bool has_pidfile; /* it changes, if only to none */
 	struct pidfile pidfile;
 };

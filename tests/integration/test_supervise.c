@@ -157,6 +157,7 @@ START_TEST(a_generation_that_dies_at_its_start_does_not_take_over)
 {
 	pid_t before[2], after[2];
 	struct run run;
+	char path[160];
 
 	start(&run, 2, die_in_later_generations);
 	run_wait_log(&run, "event=master.ready", 1);
@@ -165,7 +166,13 @@ START_TEST(a_generation_that_dies_at_its_start_does_not_take_over)
 		ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
 		run_wait_log(&run, "event=reload.failed", i);
 	}
-	ck_assert_uint_ge(run_count_log(&run, "died before it was ready"), 3);
+	/* What was opened for it goes with it. */
+	snprintf(path, sizeof(path), "%s/diag", run.dir);
+	run_write_conf(&run, "diagAddr: unix:%s\n" CONF, path, 2);
+	ck_assert_int_eq(kill(run.pid, SIGHUP), 0);
+	run_wait_log(&run, "event=reload.failed", 4);
+	ck_assert_int_ne(access(path, F_OK), 0);
+	ck_assert_uint_ge(run_count_log(&run, "died before it was ready"), 4);
 	family_wait_count(run.pid, 2);
 	ck_assert_uint_eq(family_children(run.pid, after, 2), 2);
 	ck_assert_mem_eq(before, after, sizeof(before));

@@ -134,12 +134,24 @@ peer_connect(uint16_t port)
 	return fd;
 }
 
+/* A socket with a deadline is not read on by itself after the process was stopped or frozen. */
+static ssize_t
+receive_byte(int fd, char *byte)
+{
+	ssize_t n;
+
+	do {
+		n = recv(fd, byte, 1, 0);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
 char
 peer_greeting(int fd)
 {
 	char letter = 0;
 
-	return recv(fd, &letter, 1, 0) == 1 ? letter : 0;
+	return receive_byte(fd, &letter) == 1 ? letter : 0;
 }
 
 int
@@ -147,7 +159,7 @@ peer_echo(int fd)
 {
 	char sent = 'e', back = 0;
 
-	if (send(fd, &sent, 1, MSG_NOSIGNAL) != 1 || recv(fd, &back, 1, 0) != 1)
+	if (send(fd, &sent, 1, MSG_NOSIGNAL) != 1 || receive_byte(fd, &back) != 1)
 		return -1;
 	return back == sent ? 0 : -1;
 }

@@ -76,9 +76,26 @@ resolve_name(const char *host, uint16_t port, struct addr *out)
 	return r;
 }
 
-static int
-find_target(const struct frontend_conf *fc, struct bind_target *out)
+/* What that name was found to stand for. */
+static const struct addr *
+find_known(const struct listeners *current, const char *host)
 {
+	size_t i;
+
+	for (i = 0; current && i < current->count; i++)
+		if (current->items[i].host && strcmp(current->items[i].host, host) == 0)
+			return &current->items[i].addr;
+	return NULL;
+}
+
+/* A name that is in use is not looked up again: a reload neither waits nor fails for want of DNS, and
+ * its address stays open. */
+static int
+find_target(const struct listeners *current, const struct frontend_conf *fc,
+	struct bind_target *out, char **host)
+{
+	const struct addr *known;
+
 	*out = (struct bind_target){ 0 };
 	if (fc->bind_host[0] == '\0') {
 		set_any(out, is_ipv6_here(), fc->bind_port);
@@ -86,7 +103,15 @@ find_target(const struct frontend_conf *fc, struct bind_target *out)
 	}
 	if (addr_parse(fc->bind_host, fc->bind_port, &out->addr) == 0)
 		return 0;
-	return resolve_name(fc->bind_host, fc->bind_port, &out->addr);
+	*host = strdup(fc->bind_host);
+	if (!*host)
+		return -ENOMEM;
+	known = find_known(current, fc->bind_host);
+	if (!known)
+		return resolve_name(fc->bind_host, fc->bind_port, &out->addr);
+	out->addr = *known;
+	addr_set_port(&out->addr, fc->bind_port);
+	return 0;
 }
 
 static int
@@ -303,7 +328,7 @@ open_one(struct listener *l, const struct listeners *current, const struct liste
 	const struct listener *old;
 	struct bind_target t;
 	char text[ADDR_TEXT_MAX];
-	int r = find_target(fc, &t);
+	int r = find_target(current, fc, &t, &l->host);
 
 	if (r == 0)
 		r = make_key(l, before, &t);
@@ -368,6 +393,7 @@ free_items(struct listeners *l)
 	for (i = 0; i < l->count; i++) {
 		free(l->items[i].key);
 		free(l->items[i].name);
+		free(l->items[i].host);
 		free(l->items[i].fds);
 	}
 	free(l->items);

@@ -22,6 +22,7 @@ struct listener {
 	uint32_t id;
 	char *key; /* what makes it the same one over reloads */
 	char *name; /* the real address, for people */
+	char *host; /* the name that was looked up for it; NULL = none was, or not by this program */
 	struct addr addr; /* the real address */
 	bool dual_stack; /* an empty host, both families */
 	uint32_t slot_count;

@@ -4,8 +4,10 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +21,23 @@
 #include "master/listener.h"
 
 #define POOL "    backendPool: {tiers: [{targets: [{hosts: [192.0.2.1], port: 1}]}]}\n"
+
+static int lookups;
+static bool can_look_up;
+
+/* Stands before the C library's: names below .test are this test's. */
+int
+getaddrinfo(
+	const char *host, const char *service, const struct addrinfo *hints, struct addrinfo **out)
+{
+	int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+	if (!strstr(host, ".test"))
+		return real(host, service, hints, out);
+	lookups++;
+	return can_look_up ? real("127.0.0.1", service, hints, out) : EAI_AGAIN;
+}
 
 static struct conf *
 parse(const char *yaml)
@@ -183,6 +202,35 @@ START_TEST(a_name_for_an_address_that_is_open_is_refused)
 }
 END_TEST
 
+START_TEST(a_name_in_use_is_not_looked_up_again)
+{
+	struct conf *c = parse_two("here.test:0", "127.0.0.2:0"), *wider;
+	struct frontend_ids ids = { 0 };
+	struct listeners *l, *next = NULL;
+	size_t failed;
+	int fd;
+
+	lookups = 0;
+	can_look_up = true;
+	l = open_set(NULL, c, 1, &ids);
+	ck_assert_int_eq(lookups, 1);
+	fd = l->items[0].fds[0];
+	/* From here on there is no DNS. */
+	can_look_up = false;
+	next = open_set(l, c, 1, &ids);
+	ck_assert_int_eq(next->items[0].fds[0], fd);
+	listeners_commit(l, next, c);
+	wider = parse_two("here.test:0", "there.test:0");
+	ck_assert_int_eq(listeners_open(next, wider, 1, &ids, NULL, 0, &l, &failed), -ENOENT);
+	ck_assert_uint_eq(failed, 1);
+	ck_assert_int_eq(lookups, 2);
+	listeners_free(next);
+	frontend_ids_fini(&ids);
+	conf_free(c);
+	conf_free(wider);
+}
+END_TEST
+
 START_TEST(an_address_of_ours_may_grow_to_all)
 {
 	struct conf *c = parse_two("127.0.0.1:0", "127.0.0.2:0"), *d;
@@ -238,5 +286,6 @@ END_TEST
 UNIT_MAIN("listener", a_group_has_a_slot_for_each_worker_on_one_port,
 	sockets_of_addresses_that_stay_are_the_same,
 	a_set_that_is_discarded_or_fails_leaves_nothing,
-	a_name_for_an_address_that_is_open_is_refused, an_address_of_ours_may_grow_to_all,
+	a_name_for_an_address_that_is_open_is_refused, a_name_in_use_is_not_looked_up_again,
+	an_address_of_ours_may_grow_to_all,
 	a_record_names_the_same_sockets_and_a_truncated_one_is_refused)

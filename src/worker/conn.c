@@ -178,8 +178,11 @@ on_endpoint(evutil_socket_t fd, short what, void *arg)
 		e->readable = true;
 	if (what & EV_WRITE)
 		e->writable = true;
-	if (UNLIKELY(what & EV_CLOSED))
+	if (UNLIKELY(what & EV_CLOSED)) {
 		e->closed_seen = true;
+		if (epoll_told_error())
+			e->error_told = true;
+	}
 	if (LIKELY(c->state == CONN_RELAYING)) {
 		relay_run(c);
 		worker_settle(w);
@@ -244,7 +247,7 @@ endpoint_close(struct worker *w, struct endpoint *e, bool reset)
 	close(e->fd);
 	e->fd = -1;
 	/* After a dial that failed, another socket takes its place: nothing of this is true of that. */
-	e->abortive = e->readable = e->closed_seen = false;
+	e->abortive = e->readable = e->closed_seen = e->error_told = false;
 	w->descriptors--;
 }
 

@@ -6,7 +6,10 @@
  * connection are saved by answering that one call here.
  *
  * Urgent data is an event of its own, which libevent neither asks for nor passes on: it is asked for
- * beside the others where an event is edge-triggered, as a connection's are. */
+ * beside the others where an event is edge-triggered, as a connection's are.
+ *
+ * An error looks like any other event once it has passed libevent, and behind a FIN no read tells of it:
+ * that there was one is remembered until the next wait. */
 #include "config.h"
 
 #include "worker/epoll.h"
@@ -21,6 +24,8 @@
 
 /* The descriptor that is about to be closed; -1 = none. One thread, and only within this call. */
 static int closing_fd = -1;
+/* The last wait brought an error. */
+static bool told_error;
 
 int
 epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
@@ -43,8 +48,10 @@ tell_hidden(struct epoll_event *event)
 	if (event->events & EPOLLPRI)
 		(void)setsockopt(event->data.fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	/* libevent makes of an error "readable and writable", and no more. */
-	if (event->events & EPOLLERR)
+	if (event->events & EPOLLERR) {
 		event->events |= EPOLLOUT;
+		told_error = true;
+	}
 	event->events &= ~(uint32_t)(EPOLLERR | EPOLLHUP);
 	event->events |= EPOLLIN | EPOLLRDHUP;
 }
@@ -59,11 +66,18 @@ epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout_ms)
 #endif
 	int i;
 
+	told_error = false;
 	for (i = 0; i < n; i++) {
 		if (UNLIKELY(events[i].events & (EPOLLPRI | EPOLLERR)))
 			tell_hidden(&events[i]);
 	}
 	return n;
+}
+
+bool
+epoll_told_error(void)
+{
+	return told_error;
 }
 
 void

@@ -168,6 +168,22 @@ take_urgent_inline(struct conn *c, enum side from)
 	src->urgent_inline = true;
 }
 
+/* It was reset (or met a fault that amounts to one), though no read tells: behind a FIN all say 0, and while
+ * the receiver is slow nobody reads. Leaves the error in errno. */
+static bool
+is_broken(struct endpoint *src)
+{
+	int error = 0;
+	socklen_t len = sizeof(error);
+
+	if (LIKELY(!src->error_told))
+		return false;
+	src->error_told = false;
+	if (getsockopt(src->fd, SOL_SOCKET, SO_ERROR, &error, &len) == 0)
+		errno = error;
+	return errno != 0;
+}
+
 /* Moves what it can from that side to the other, within a budget. */
 static enum step
 move(struct conn *c, enum side from)
@@ -206,7 +222,9 @@ move(struct conn *c, enum side from)
 		return STEP_QUIET;
 	/* A send that met the reset has used up its error: the read after it says 0, which is no FIN,
 	 * and must not be passed on as one. */
-	return src->failed ? STEP_SENDER_GONE : pass_end(c, from);
+	if (UNLIKELY(src->failed))
+		return STEP_SENDER_GONE;
+	return is_broken(src) ? STEP_SENDER_FAILED : pass_end(c, from);
 }
 
 /* Nothing waits to be delivered, nothing has come, no end is to be passed on. */
@@ -237,7 +255,7 @@ reason_of_error(int error)
 /* One side is gone by a reset (or a fault that amounts to one): what came from it before is
  * delivered for up to a second, then the other side gets a reset. */
 static void
-sender_failed(struct conn *c, enum side from, int error)
+begin_reset(struct conn *c, enum side from, int error)
 {
 	conn_set_ending(
 		c, from == CLIENT ? ENDED_BY_CLIENT : ENDED_BY_BACKEND, reason_of_error(error));
@@ -248,24 +266,58 @@ sender_failed(struct conn *c, enum side from, int error)
 	relay_resetting(c, false);
 }
 
+/* The same where all that it sent has been read. */
+static void
+sender_failed(struct conn *c, enum side from, int error)
+{
+	c->from[from].ended = true;
+	begin_reset(c, from, error);
+}
+
+/* Passes on what a side that was reset had sent before. STEP_DONE: all of it. */
+static enum step
+deliver_rest(struct conn *c, enum side from)
+{
+	struct endpoint *src = &c->end[from], *dst = &c->end[other_side(from)];
+	struct direction *d = &c->from[from];
+	enum step step;
+
+	if (dst->failed)
+		return STEP_RECEIVER_FAILED;
+	step = deliver_pending(c, d, dst);
+	for (int turns = 0; step == STEP_DONE && src->readable && !d->ended; turns++) {
+		if (turns == TURNS_A_PASS)
+			return STEP_MORE;
+		step = read_copy(c, from);
+		if (step != STEP_SENDER_FAILED)
+			continue;
+		d->ended = true;
+		step = STEP_DONE;
+	}
+	return step;
+}
+
 void
 relay_resetting(struct conn *c, bool last)
 {
 	enum side from = (enum side)c->reset_from;
 	struct endpoint *dst = &c->end[other_side(from)];
-	enum step step = STEP_RECEIVER_FAILED;
+	enum step step = deliver_rest(c, from);
+	int64_t due_ns;
 	int queued = 0;
 
-	if (!dst->failed)
-		step = deliver_pending(c, &c->from[from], dst);
 	if (step == STEP_DONE && ioctl(dst->fd, SIOCOUTQ, &queued) < 0)
 		queued = 0;
 	if (last || step == STEP_RECEIVER_FAILED || (step == STEP_DONE && queued == 0)) {
 		conn_close(c, true);
 		return;
 	}
-	wheel_set(&c->worker->wheel, &c->wheel, clock_coarse_ns() + RESET_POLL_NS);
-	alarm_set(c->worker, ALARM_WHEEL, c->wheel.due_ns);
+	due_ns = clock_coarse_ns() + RESET_POLL_NS;
+	/* A receiver that takes a little ever so often does not put off the end. */
+	if (due_ns > c->reset_until_ns)
+		due_ns = c->reset_until_ns;
+	wheel_set(&c->worker->wheel, &c->wheel, due_ns);
+	alarm_set(c->worker, ALARM_WHEEL, due_ns);
 }
 
 /* Errors of a send that say that the peer is gone. Any other leaves a socket that lives on, and bytes
@@ -334,6 +386,10 @@ still_pending(struct conn *c, enum side from, enum step step)
 	/* A side that failed as receiver and has said all. */
 	if (c->end[from].failed && c->from[from].ended) {
 		sender_failed(c, from, ECONNRESET);
+		return TURN_ENDED;
+	}
+	if (step == STEP_BLOCKED && is_broken(&c->end[from])) {
+		begin_reset(c, from, errno);
 		return TURN_ENDED;
 	}
 	if (step == STEP_MORE && !c->in_ready) {

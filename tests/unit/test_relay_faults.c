@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -75,6 +77,121 @@ START_TEST(a_reset_met_by_a_send_is_not_passed_on_as_a_fin)
 		close(client);
 	}
 	stage_wait_ended(&stage, ENDED_BY_BACKEND, ENDED_RESET, 10);
+	stage_close(&stage);
+}
+END_TEST
+
+/* The socket was reset, though its reads say no more than that a FIN came before. */
+static void
+await_reset(int fd)
+{
+	struct pollfd p = { .fd = fd };
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	ck_assert_int_eq(poll(&p, 1, STAGE_DEADLINE_MS), 1);
+	ck_assert_int_eq(getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len), 0);
+	ck_assert(error == ECONNRESET || error == EPIPE);
+}
+
+static void
+reset_behind_a_fin(int side)
+{
+	int ends[2];
+	char byte;
+
+	/* Long after it, and so soon that both are seen as one. */
+	for (int held = 0; held < 2; held++) {
+		connect_pair(&ends[0], &ends[1]);
+		if (held)
+			hold_worker();
+		ck_assert_int_eq(shutdown(ends[side], SHUT_WR), 0);
+		if (!held)
+			ck_assert_int_eq(recv(ends[!side], &byte, 1, 0), 0);
+		close_with_reset(ends[side]);
+		if (held)
+			ck_assert_int_eq(kill(stage.pid, SIGCONT), 0);
+		await_reset(ends[!side]);
+		close(ends[!side]);
+	}
+	stage_wait_ended(&stage, side == 0 ? ENDED_BY_CLIENT : ENDED_BY_BACKEND, ENDED_RESET, 2);
+}
+
+START_TEST(a_reset_behind_a_fin_is_passed_on)
+{
+	stage_open(&stage, 1);
+	reset_behind_a_fin(0);
+	reset_behind_a_fin(1);
+	stage_close(&stage);
+}
+END_TEST
+
+/* Sends until nobody takes any more. */
+static uint64_t
+fill_up(int fd)
+{
+	static const char bytes[65536];
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	uint64_t sent = 0;
+
+	while (poll(&p, 1, 300) == 1) {
+		ssize_t n = send(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+		ck_assert_int_gt(n, 0);
+		sent += (uint64_t)n;
+	}
+	return sent;
+}
+
+START_TEST(a_reset_does_not_wait_for_a_receiver_that_does_not_read)
+{
+	static char bytes[65536];
+	int ends[2];
+	ssize_t n;
+
+	stage_open(&stage, 1);
+	for (int side = 0; side < 2; side++) {
+		size_t got = 0;
+
+		connect_pair(&ends[0], &ends[1]);
+		ck_assert_uint_gt(fill_up(ends[side]), 0);
+		close_with_reset(ends[side]);
+		stage_wait_ended(
+			&stage, side == 0 ? ENDED_BY_CLIENT : ENDED_BY_BACKEND, ENDED_RESET, 1);
+		while ((n = recv(ends[!side], bytes, sizeof(bytes), 0)) > 0)
+			got += (size_t)n;
+		ck_assert_uint_gt(got, 0);
+		ck_assert_int_eq(errno, ECONNRESET);
+		close(ends[!side]);
+	}
+	stage_close(&stage);
+}
+END_TEST
+
+/* A receiver that begins to read in time gets all that was sent, also what the worker had not read yet. */
+START_TEST(what_came_before_a_reset_is_delivered_to_a_receiver_that_was_slow)
+{
+	static char bytes[65536];
+	uint64_t sent, got = 0;
+	int client, backend, unacked = 1;
+	ssize_t n;
+
+	stage_open(&stage, 1);
+	connect_pair(&client, &backend);
+	sent = fill_up(backend);
+	/* What its kernel still has is lost by the reset: so that is taken first. */
+	while (unacked > 0) {
+		n = recv(client, bytes, sizeof(bytes), 0);
+		ck_assert_int_gt(n, 0);
+		got += (uint64_t)n;
+		ck_assert_int_eq(ioctl(backend, SIOCOUTQ, &unacked), 0);
+	}
+	close_with_reset(backend);
+	while ((n = recv(client, bytes, sizeof(bytes), 0)) > 0)
+		got += (uint64_t)n;
+	ck_assert_int_eq(errno, ECONNRESET);
+	ck_assert_uint_eq(got, sent);
+	close(client);
 	stage_close(&stage);
 }
 END_TEST
@@ -435,6 +552,8 @@ START_TEST(a_slot_that_comes_during_a_drain_that_accepts_is_served)
 END_TEST
 
 UNIT_MAIN("relay_faults", a_reset_met_by_a_send_is_not_passed_on_as_a_fin,
+	a_reset_behind_a_fin_is_passed_on, a_reset_does_not_wait_for_a_receiver_that_does_not_read,
+	what_came_before_a_reset_is_delivered_to_a_receiver_that_was_slow,
 	a_reset_reaches_the_backend_that_was_dialled_second,
 	the_half_closed_time_begins_with_the_fin, urgent_data_is_delivered_in_the_stream_both_ways,
 	a_stream_does_not_end_at_an_urgent_byte, the_first_byte_of_a_backend_may_be_urgent,

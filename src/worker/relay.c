@@ -383,13 +383,11 @@ end_passed(struct conn *c)
 static enum turn
 still_pending(struct conn *c, enum side from, enum step step)
 {
-	/* A side that failed as receiver and has said all. */
-	if (c->end[from].failed && c->from[from].ended) {
-		sender_failed(c, from, ECONNRESET);
-		return TURN_ENDED;
-	}
-	if (step == STEP_BLOCKED && is_broken(&c->end[from])) {
-		begin_reset(c, from, errno);
+	struct endpoint *src = &c->end[from];
+
+	/* It is gone: for its last words the receiver has a second from here on. */
+	if (step == STEP_BLOCKED && (src->failed || is_broken(src))) {
+		begin_reset(c, from, src->failed ? ECONNRESET : errno);
 		return TURN_ENDED;
 	}
 	if (step == STEP_MORE && !c->in_ready) {

@@ -143,26 +143,39 @@ fill_up(int fd)
 	return sent;
 }
 
-START_TEST(a_reset_does_not_wait_for_a_receiver_that_does_not_read)
+/* Told by an event, or met by a send to the side that was reset. */
+static void
+reset_of_a_full_stream(int side, bool met_by_send)
 {
 	static char bytes[65536];
+	uint64_t got = 0;
 	int ends[2];
 	ssize_t n;
 
+	connect_pair(&ends[0], &ends[1]);
+	ck_assert_uint_gt(fill_up(ends[side]), 0);
+	if (met_by_send) {
+		hold_worker();
+		ck_assert_int_eq(send(ends[!side], "more", 4, 0), 4);
+	}
+	close_with_reset(ends[side]);
+	if (met_by_send)
+		ck_assert_int_eq(kill(stage.pid, SIGCONT), 0);
+	stage_wait_ended(&stage, side == 0 ? ENDED_BY_CLIENT : ENDED_BY_BACKEND, ENDED_RESET,
+		met_by_send ? 2 : 1);
+	while ((n = recv(ends[!side], bytes, sizeof(bytes), 0)) > 0)
+		got += (uint64_t)n;
+	ck_assert_int_eq(errno, ECONNRESET);
+	ck_assert_uint_gt(got, 0);
+	close(ends[!side]);
+}
+
+START_TEST(a_reset_does_not_wait_for_a_receiver_that_does_not_read)
+{
 	stage_open(&stage, 1);
 	for (int side = 0; side < 2; side++) {
-		size_t got = 0;
-
-		connect_pair(&ends[0], &ends[1]);
-		ck_assert_uint_gt(fill_up(ends[side]), 0);
-		close_with_reset(ends[side]);
-		stage_wait_ended(
-			&stage, side == 0 ? ENDED_BY_CLIENT : ENDED_BY_BACKEND, ENDED_RESET, 1);
-		while ((n = recv(ends[!side], bytes, sizeof(bytes), 0)) > 0)
-			got += (size_t)n;
-		ck_assert_uint_gt(got, 0);
-		ck_assert_int_eq(errno, ECONNRESET);
-		close(ends[!side]);
+		reset_of_a_full_stream(side, false);
+		reset_of_a_full_stream(side, true);
 	}
 	stage_close(&stage);
 }

@@ -8,6 +8,8 @@
 #include "iaido/rng.h"
 
 #define DRAW_RANGE 1000000
+/* In one maintenance time: a worker with thousands of idle connections wakes up no more often. */
+#define TICK_MOMENTS 128
 #define BUSY_WINDOW_MAX_NS (5 * NSEC_PER_SEC)
 /* Longer spans than this (73 years) are as good as never, and leave room for sums. */
 #define SPAN_MAX_NS (INT64_MAX / 4)
@@ -15,13 +17,16 @@
 int64_t
 shed_next_tick_ns(int64_t now_ns, int64_t maintenance_ns, struct rng *rng)
 {
-	int64_t m = maintenance_ns;
+	int64_t m = maintenance_ns, tick, moment;
 
 	if (m < NSEC_PER_MSEC)
 		m = NSEC_PER_MSEC; /* a tick that is always due would never let go */
 	if (m > SPAN_MAX_NS)
 		m = SPAN_MAX_NS;
-	return now_ns + rng_between(rng, m - m / 2, m + m / 2);
+	tick = now_ns + rng_between(rng, m - m / 2, m + m / 2);
+	moment = m / TICK_MOMENTS;
+	tick -= tick % moment;
+	return tick >= now_ns + m - m / 2 ? tick : tick + moment;
 }
 
 int64_t

@@ -29,6 +29,31 @@ START_TEST(a_tick_comes_within_half_a_maintenance_time_of_it)
 }
 END_TEST
 
+START_TEST(ticks_of_many_fall_on_few_moments)
+{
+	const int64_t m = 30 * NSEC_PER_SEC, first = 1000 * NSEC_PER_SEC;
+	static bool seen[1024];
+	int count = 0;
+
+	rng_seed_from(&rng, 7);
+	for (int i = 0; i < DRAWS; i++) {
+		/* Each at a time of its own. */
+		int64_t now_ns = first + rng_between(&rng, 0, m);
+		int64_t tick_ns = shed_next_tick_ns(now_ns, m, &rng);
+		int64_t moment = (tick_ns - first) / (m / 128);
+
+		ck_assert_int_eq(tick_ns % (m / 128), 0);
+		ck_assert(tick_ns >= now_ns + m / 2 && tick_ns <= now_ns + m + m / 2);
+		ck_assert(moment >= 0 && moment < 1024);
+		count += !seen[moment];
+		seen[moment] = true;
+	}
+	/* Over two and a half times the maintenance time, and every one is used. */
+	ck_assert_int_gt(count, 128);
+	ck_assert_int_lt(count, 330);
+}
+END_TEST
+
 START_TEST(extreme_maintenance_times_do_not_overflow)
 {
 	rng_seed_from(&rng, 2);
@@ -152,6 +177,6 @@ START_TEST(a_plan_without_time_is_due_at_once)
 END_TEST
 
 UNIT_MAIN("shed", a_tick_comes_within_half_a_maintenance_time_of_it,
-	extreme_maintenance_times_do_not_overflow, an_age_is_within_a_tenth,
-	a_drain_keeps_to_its_parts, a_drain_closes_never_all_at_once,
+	ticks_of_many_fall_on_few_moments, extreme_maintenance_times_do_not_overflow,
+	an_age_is_within_a_tenth, a_drain_keeps_to_its_parts, a_drain_closes_never_all_at_once,
 	a_plan_without_time_is_due_at_once)

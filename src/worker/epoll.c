@@ -59,11 +59,7 @@ tell_hidden(struct epoll_event *event)
 int
 epoll_wait(int epoll_fd, struct epoll_event *events, int max, int timeout_ms)
 {
-#ifdef SYS_epoll_wait
-	int n = (int)syscall(SYS_epoll_wait, epoll_fd, events, max, timeout_ms);
-#else
-	int n = epoll_pwait(epoll_fd, events, max, timeout_ms, NULL);
-#endif
+	int n = (int)syscall(SYS_epoll_pwait, epoll_fd, events, max, timeout_ms, NULL, (size_t)0);
 	int i;
 
 	told_error = false;

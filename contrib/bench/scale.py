@@ -112,7 +112,7 @@ def measure_table(options, directory, backend_port, run_load):
         time.sleep(SETTLE_S)
         master, *workers = proxy.pids()
         tracer = subprocess.Popen(
-            ["strace", "-ttt", "-e", "trace=epoll_wait,memfd_create,sendmsg,recvmsg",
+            ["strace", "-ttt", "-e", "trace=epoll_pwait,memfd_create,sendmsg,recvmsg",
              "-p", str(master), "-o", trace], stderr=subprocess.DEVNULL)
         load = run_load(proxy.port, SETTLE_S + 2 * HUNG_S * TABLE_ROUNDS)
         time.sleep(SETTLE_S)

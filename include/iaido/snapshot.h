@@ -48,6 +48,7 @@ struct snapshot_frontend {
 	uint64_t total;
 	uint32_t waiting; /* in the listen queues, and accepted but not connected */
 	uint64_t accept_pauses;
+	uint64_t queue_drops; /* by the kernel, since the sockets were opened */
 	uint64_t ended[ENDED_BY_COUNT][ENDED_REASON_COUNT];
 	uint64_t bytes_in; /* over all backends, also those long gone */
 	uint64_t bytes_out;

@@ -186,6 +186,12 @@ frontend_pauses(const struct snapshot_frontend *f)
 	return f->accept_pauses;
 }
 
+static uint64_t
+frontend_drops(const struct snapshot_frontend *f)
+{
+	return f->queue_drops;
+}
+
 static const struct frontend_family frontend_families[] = {
 	{ "iaido_frontend_accepting", "gauge", "Whether connections are accepted now.",
 		frontend_accepting },
@@ -197,6 +203,9 @@ static const struct frontend_family frontend_families[] = {
 		frontend_waiting },
 	{ "iaido_frontend_accept_pauses_total", "counter",
 		"Times that accepting paused for want of descriptors or memory.", frontend_pauses },
+	{ "iaido_frontend_queue_drops_total", "counter",
+		"Requests to connect that the kernel dropped, mostly as the listen queue was full.",
+		frontend_drops },
 };
 
 static void

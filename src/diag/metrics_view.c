@@ -33,6 +33,7 @@ add_frontend(struct snapshot_frontend *to, const struct snapshot_frontend *f)
 	to->total += f->total;
 	to->waiting += f->waiting;
 	to->accept_pauses += f->accept_pauses;
+	to->queue_drops += f->queue_drops;
 	to->bytes_in += f->bytes_in;
 	to->bytes_out += f->bytes_out;
 	to->dial_us_sum += f->dial_us_sum;

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sock_diag.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -494,4 +495,20 @@ listener_waiting(const struct listener *l)
 			waiting += info.tcpi_unacked;
 	}
 	return waiting;
+}
+
+uint64_t
+listener_drops(const struct listener *l)
+{
+	uint64_t drops = 0;
+	uint32_t i;
+
+	for (i = 0; i < l->slot_count; i++) {
+		uint32_t info[SK_MEMINFO_VARS] = { 0 };
+		socklen_t len = sizeof(info);
+
+		if (getsockopt(l->fds[i], SOL_SOCKET, SO_MEMINFO, info, &len) == 0)
+			drops += info[SK_MEMINFO_DROPS];
+	}
+	return drops;
 }

@@ -57,6 +57,9 @@ void listeners_free(struct listeners *l);
 struct listener *listeners_find(const struct listeners *l, uint32_t id);
 /* How many connections wait in the queues of a frontend. */
 uint32_t listener_waiting(const struct listener *l);
+/* How often the kernel has dropped a request to connect, mostly as the queue was full, since the sockets
+ * were opened. */
+uint64_t listener_drops(const struct listener *l);
 
 /* For an upgrade in place: descriptors go over by number. Load returns 0, -EBADMSG or -ENOMEM. */
 void listeners_save(const struct listeners *l, struct wire_writer *w);

@@ -66,8 +66,10 @@ fill_frontend(const struct master *m, uint32_t id, struct snapshot_frontend *f)
 	add_share(f, &m->supervisor.total.frontends[id]);
 	TAILQ_FOREACH(w, &m->supervisor.workers, link)
 		add_share(f, &w->share.frontends[id]);
-	if (l)
+	if (l) {
 		f->waiting += listener_waiting(l);
+		f->queue_drops = listener_drops(l);
+	}
 	return 0;
 }
 

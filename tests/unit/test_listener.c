@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -231,6 +232,32 @@ START_TEST(a_name_in_use_is_not_looked_up_again)
 }
 END_TEST
 
+START_TEST(what_a_full_queue_drops_is_counted)
+{
+	struct conf *c = parse("frontends:\n  - bindAddress: 127.0.0.1:0\n    backlog: 1\n" POOL);
+	struct frontend_ids ids = { 0 };
+	struct listeners *l = open_set(NULL, c, 1, &ids);
+	const struct sockaddr *to = &l->items[0].addr.sa;
+	int fds[20], deadline = 1000;
+
+	ck_assert_uint_eq(listener_drops(&l->items[0]), 0);
+	for (int i = 0; i < 20; i++) {
+		fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		ck_assert_int_lt(connect(fds[i], to, addr_len(&l->items[0].addr)), 0);
+		ck_assert_int_eq(errno, EINPROGRESS);
+	}
+	while (listener_drops(&l->items[0]) == 0 && deadline-- > 0)
+		poll(NULL, 0, 10);
+	ck_assert_uint_gt(listener_drops(&l->items[0]), 0);
+	ck_assert_uint_gt(listener_waiting(&l->items[0]), 0);
+	for (int i = 0; i < 20; i++)
+		close(fds[i]);
+	listeners_free(l);
+	frontend_ids_fini(&ids);
+	conf_free(c);
+}
+END_TEST
+
 START_TEST(an_address_of_ours_may_grow_to_all)
 {
 	struct conf *c = parse_two("127.0.0.1:0", "127.0.0.2:0"), *d;
@@ -287,5 +314,5 @@ UNIT_MAIN("listener", a_group_has_a_slot_for_each_worker_on_one_port,
 	sockets_of_addresses_that_stay_are_the_same,
 	a_set_that_is_discarded_or_fails_leaves_nothing,
 	a_name_for_an_address_that_is_open_is_refused, a_name_in_use_is_not_looked_up_again,
-	an_address_of_ours_may_grow_to_all,
+	what_a_full_queue_drops_is_counted, an_address_of_ours_may_grow_to_all,
 	a_record_names_the_same_sockets_and_a_truncated_one_is_refused)

@@ -143,6 +143,7 @@ scene_fill(struct snapshot *s)
 		.total = 1234,
 		.waiting = 1,
 		.accept_pauses = 2,
+		.queue_drops = 3,
 		.bytes_in = 5000,
 		.bytes_out = 70000,
 		.dial_us_sum = 2500000,

@@ -6,10 +6,14 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* As malloc() and realloc(), and freed by free(). */
+/* What all that is in use at once may come to; more than evhttp needs for some connections. */
+#define RESERVE_SIZE ((size_t)64 * 1024)
+
+/* As malloc(), realloc() and free(), which know each other's blocks only. */
 void *reserve_malloc(size_t size);
 void *reserve_realloc(void *p, size_t size);
-/* True: no memory could be had lately, and the reserve has not been filled again. */
+void reserve_free(void *p);
+/* True: memory ran out, and not all that was taken out of the reserve then has been freed. */
 bool reserve_is_used(void);
 
 #endif

@@ -1,32 +1,51 @@
-/* Memory put by for those who cannot do without: one block, given up when there is no other, taken
- * anew as soon as there is some. */
+/* Memory put by for those who cannot do without. It is the program's own from the start, so that
+ * nobody else can take it; blocks are cut off it one after the other, and it is whole again when the
+ * last of them is freed. */
 #include "config.h"
 
 #include "iaido/reserve.h"
 
+#include <malloc.h>
+#include <stdalign.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* A mapping of its own that nobody touches: address space, but no memory until it is needed. */
-#define RESERVE_SIZE ((size_t)1024 * 1024)
+struct block {
+	alignas(max_align_t) size_t size; /* of what follows */
+};
 
-static void *reserve;
+static struct {
+	alignas(max_align_t) uint8_t bytes[RESERVE_SIZE];
+	size_t used;
+	unsigned blocks;
+} reserve;
 
-static void
-fill(void)
+static bool
+is_ours(const void *p)
 {
-	if (!reserve)
-		reserve = malloc(RESERVE_SIZE);
+	const uint8_t *at = p;
+
+	return at >= reserve.bytes && at < reserve.bytes + RESERVE_SIZE;
 }
 
-/* False: there was none left. */
-static bool
-use(void)
+static void *
+take(size_t size)
 {
-	bool was_there = reserve != NULL;
+	struct block *b;
+	size_t whole;
 
-	free(reserve);
-	reserve = NULL;
-	return was_there;
+	if (size > RESERVE_SIZE)
+		return NULL;
+	whole = sizeof(*b) +
+		(size + alignof(max_align_t) - 1) / alignof(max_align_t) * alignof(max_align_t);
+	if (whole > RESERVE_SIZE - reserve.used)
+		return NULL;
+	b = (struct block *)(void *)(reserve.bytes + reserve.used);
+	b->size = size;
+	reserve.used += whole;
+	reserve.blocks++;
+	return b + 1;
 }
 
 void *
@@ -34,27 +53,53 @@ reserve_malloc(size_t size)
 {
 	void *p = malloc(size);
 
-	if (p)
-		fill();
-	else if (use())
-		p = malloc(size);
-	return p;
+	return p ? p : take(size);
+}
+
+void
+reserve_free(void *p)
+{
+	if (!is_ours(p)) {
+		free(p);
+	} else if (--reserve.blocks == 0) {
+		reserve.used = 0;
+	}
+}
+
+/* Out of the heap, where it has room. */
+static void *
+grow(void *p, size_t former, size_t size)
+{
+	void *moved = malloc(size);
+
+	if (!moved)
+		moved = take(size);
+	if (!moved)
+		return NULL;
+	memcpy(moved, p, former < size ? former : size);
+	reserve_free(p);
+	return moved;
 }
 
 void *
 reserve_realloc(void *p, size_t size)
 {
-	void *moved = realloc(p, size);
+	void *moved;
 
-	/* Of size 0 it is free(). */
-	if (!moved && size > 0 && use())
-		moved = realloc(p, size);
-	return moved;
+	if (!p)
+		return reserve_malloc(size);
+	if (size == 0) {
+		reserve_free(p);
+		return NULL;
+	}
+	if (is_ours(p))
+		return grow(p, ((struct block *)p - 1)->size, size);
+	moved = realloc(p, size);
+	return moved ? moved : grow(p, malloc_usable_size(p), size);
 }
 
 bool
 reserve_is_used(void)
 {
-	fill();
-	return !reserve;
+	return reserve.blocks > 0;
 }

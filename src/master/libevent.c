@@ -4,7 +4,6 @@
 #include "libevent.h"
 
 #include <event2/event.h>
-#include <stdlib.h>
 
 #include "iaido/clock.h"
 #include "iaido/log.h"
@@ -24,6 +23,6 @@ on_log(int severity, const char *message)
 void
 libevent_prepare(void)
 {
-	event_set_mem_functions(reserve_malloc, reserve_realloc, free);
+	event_set_mem_functions(reserve_malloc, reserve_realloc, reserve_free);
 	event_set_log_callback(on_log);
 }

@@ -80,6 +80,12 @@ tests_unit_test_file_SOURCES = tests/unit/test_file.c
 tests_unit_test_file_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_file_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_reserve
+tests_unit_test_reserve_SOURCES = tests/unit/test_reserve.c
+tests_unit_test_reserve_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_reserve_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc -Wl,--wrap=realloc
+tests_unit_test_reserve_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_wheel
 tests_unit_test_wheel_SOURCES = tests/unit/test_wheel.c
 tests_unit_test_wheel_CPPFLAGS = $(UNIT_CPPFLAGS)

@@ -329,17 +329,18 @@ make_tables(struct worker *w)
 static int
 make_events(struct worker *w)
 {
-	int r = alarms_open(w);
+	int r;
 
-	if (r < 0)
-		return r;
-	w->alarms.ring[ALARM_WHEEL] = on_wheel;
-	w->alarms.ring[ALARM_ACTIVE] = on_active;
-	w->alarms.ring[ALARM_HEARTBEAT] = on_heartbeat;
-	alarm_set(w, ALARM_HEARTBEAT, clock_now_ns() + HEARTBEAT_NS);
 	event_assign(&w->chan_event, w->base, w->chan_fd, EV_READ | EV_PERSIST, on_chan, w);
 	evtimer_assign(&w->ready_event, w->base, on_ready, w);
 	evtimer_assign(&w->drain_event, w->base, drain_on_timer, w);
+	w->alarms.ring[ALARM_WHEEL] = on_wheel;
+	w->alarms.ring[ALARM_ACTIVE] = on_active;
+	w->alarms.ring[ALARM_HEARTBEAT] = on_heartbeat;
+	r = alarms_open(w);
+	if (r < 0)
+		return r;
+	alarm_set(w, ALARM_HEARTBEAT, clock_now_ns() + HEARTBEAT_NS);
 	return event_add(&w->chan_event, NULL) < 0 ? -ENOMEM : 0;
 }
 
@@ -387,6 +388,8 @@ worker_fini(struct worker *w)
 static int
 worker_init(struct worker *w, const struct worker_start *start)
 {
+	int r;
+
 	memset(w, 0, sizeof(*w));
 	w->number = start->number;
 	w->chan_fd = start->chan_fd;
@@ -403,8 +406,11 @@ worker_init(struct worker *w, const struct worker_start *start)
 	wheel_init(&w->wheel, TICK_NS, clock_coarse_ns());
 	wheel_init(&w->dial_wheel, TICK_NS, clock_coarse_ns());
 	w->base = make_base();
-	if (w->base == NULL || make_tables(w) < 0 || make_events(w) < 0)
-		return -ENOMEM;
+	r = w->base != NULL ? make_events(w) : -ENOMEM;
+	if (r == 0)
+		r = make_tables(w);
+	if (r < 0)
+		return r;
 	keep_spare(w);
 	w->descriptors = count_descriptors();
 	acceptor_update_limit(w);
@@ -416,12 +422,14 @@ int
 worker_run(const struct worker_start *start)
 {
 	struct worker w;
-	int status;
+	int status, r;
 
 	signal(SIGPIPE, SIG_IGN);
 	(void)prctl(PR_SET_NAME, "iaido-worker", 0, 0, 0);
-	if (worker_init(&w, start) < 0) {
-		log_event(LOG_LEVEL_ERROR, "worker.start", "a worker cannot start: no memory");
+	r = worker_init(&w, start);
+	if (r < 0) {
+		log_event(LOG_LEVEL_ERROR, "worker.start", "a worker cannot start",
+			LOG_ERR("error", r));
 		worker_fini(&w);
 		return 1;
 	}

@@ -53,7 +53,9 @@ reserve_malloc(size_t size)
 {
 	void *p = malloc(size);
 
-	return p ? p : take(size);
+	if (!p)
+		p = take(size);
+	return p;
 }
 
 void
@@ -70,10 +72,8 @@ reserve_free(void *p)
 static void *
 grow(void *p, size_t former, size_t size)
 {
-	void *moved = malloc(size);
+	void *moved = reserve_malloc(size);
 
-	if (!moved)
-		moved = take(size);
 	if (!moved)
 		return NULL;
 	memcpy(moved, p, former < size ? former : size);
@@ -95,7 +95,9 @@ reserve_realloc(void *p, size_t size)
 	if (is_ours(p))
 		return grow(p, ((struct block *)p - 1)->size, size);
 	moved = realloc(p, size);
-	return moved ? moved : grow(p, malloc_usable_size(p), size);
+	if (!moved)
+		moved = grow(p, malloc_usable_size(p), size);
+	return moved;
 }
 
 bool

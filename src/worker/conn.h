@@ -177,6 +177,7 @@ void conn_end(struct conn *c, enum ended_reason reason);
 /* True while something read from either side has not been taken by the other. */
 bool conn_has_pending(const struct conn *c);
 
+/* The rare half of conn_mark_active(): it is not in the list yet. */
 void conn_enter_active(struct conn *c);
 
 /* Traffic was seen: into the list of those to look at again. */

@@ -253,7 +253,6 @@ on_pause_over(evutil_socket_t fd, short what, void *arg)
 	acceptor_update_limit(a->worker);
 	/* Who was accepted before needs one descriptor, not the reserve. */
 	serve_waiting(a);
-	worker_settle(a->worker);
 	if (!has_descriptors(a->worker) && event_add(&a->pause_event, &tv) == 0)
 		return;
 	a->paused = false;
@@ -423,13 +422,9 @@ accept_some(struct listener *l)
 static void
 on_listener(evutil_socket_t fd, short what, void *arg)
 {
-	struct listener *l = arg;
-	struct worker *w = l->acceptor->worker;
-
 	(void)fd;
 	(void)what;
-	accept_some(l);
-	worker_settle(w);
+	accept_some(arg);
 }
 
 static void
@@ -460,5 +455,4 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 		accept_some(l);
 		listener_update(l);
 	}
-	worker_settle(w);
 }

@@ -171,7 +171,6 @@ on_endpoint(evutil_socket_t fd, short what, void *arg)
 {
 	struct endpoint *e = arg;
 	struct conn *c = endpoint_conn(e);
-	struct worker *w = c->worker;
 
 	(void)fd;
 	if (what & (EV_READ | EV_CLOSED))
@@ -185,7 +184,6 @@ on_endpoint(evutil_socket_t fd, short what, void *arg)
 	}
 	if (LIKELY(c->state == CONN_RELAYING)) {
 		relay_run(c);
-		worker_settle(w);
 		return;
 	}
 	switch (c->state) {
@@ -199,7 +197,6 @@ on_endpoint(evutil_socket_t fd, short what, void *arg)
 	default:
 		break;
 	}
-	worker_settle(w);
 }
 
 int

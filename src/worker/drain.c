@@ -75,7 +75,6 @@ drain_on_timer(evutil_socket_t fd, short what, void *arg)
 		tv = worker_timeval(w->drain.end_ns - now_ns);
 	if (w->drain_has_end && w->conn_count + w->keep_accepting > 0)
 		event_add(&w->drain_event, &tv);
-	worker_settle(w);
 }
 
 void

@@ -218,7 +218,6 @@ on_dial(evutil_socket_t fd, short what, void *arg)
 		else
 			dial_drop(d);
 	}
-	worker_settle(w);
 }
 
 void

@@ -38,7 +38,7 @@ LIST_HEAD(dial_list, dial);
 struct worker {
 	/* What every event touches. */
 	uint8_t *copy_buffer; /* COPY_BUFFER_SIZE */
-	struct conn_queue closed; /* to be freed after this pass; linked by all_link */
+	struct conn_queue closed; /* to be freed after this turn; linked by all_link */
 	bool draining;
 
 	uint32_t number;
@@ -49,7 +49,6 @@ struct worker {
 	struct rng rng;
 
 	struct event chan_event;
-	struct event ready_event; /* goes on with directions that used up their budget */
 	struct event drain_event; /* the drain's end, or a look whether all is empty */
 	struct alarms alarms;
 	uint32_t active_pass;
@@ -65,7 +64,8 @@ struct worker {
 	/* Connections. */
 	struct acceptor *acceptor;
 	struct conn_queue conns;
-	struct conn_queue ready; /* linked by turn_link */
+	struct conn_queue ready; /* have used up their budget: go on after a look at all events; linked
+				    by turn_link */
 	struct conn_queue active; /* linked by active_link */
 	struct dial_list dials; /* hedges and overtaken dials */
 	uint32_t conn_count;
@@ -97,17 +97,6 @@ struct worker {
 	struct wheel dial_wheel; /* of dials beside them */
 };
 
-/* Lets those in the ready queue go on, after a look at all other events. */
-void worker_wake_ready(struct worker *w);
-/* The end of every handler: frees the connections that were closed in it, and ends the loop once it
- * is draining and the last of them has gone. */
-void worker_settle_now(struct worker *w);
-static inline void
-worker_settle(struct worker *w)
-{
-	if (UNLIKELY(w->draining || !TAILQ_EMPTY(&w->closed)))
-		worker_settle_now(w);
-}
 /* The nanoseconds as what event_add() takes. */
 struct timeval worker_timeval(int64_t ns);
 

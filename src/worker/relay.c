@@ -393,7 +393,6 @@ still_pending(struct conn *c, enum side from, enum step step)
 	if (step == STEP_MORE && !c->in_ready) {
 		c->in_ready = true;
 		TAILQ_INSERT_TAIL(&c->worker->ready, c, turn_link);
-		worker_wake_ready(c->worker);
 	}
 	return TURN_OVER;
 }

@@ -49,17 +49,6 @@ worker_timeval(int64_t ns)
 	return tv;
 }
 
-void
-worker_wake_ready(struct worker *w)
-{
-	static const struct timeval at_once = { 0, 0 };
-
-	/* Not event_active(): what is made active in a pass of the loop runs in the same pass, so
-	 * that two directions which never run dry would keep it from everything else. */
-	if (!evtimer_pending(&w->ready_event, NULL))
-		event_add(&w->ready_event, &at_once);
-}
-
 static void
 leave(struct worker *w, int status)
 {
@@ -67,20 +56,6 @@ leave(struct worker *w, int status)
 		w->exit_status = status;
 	w->stop = true;
 	event_base_loopbreak(w->base);
-}
-
-void
-worker_settle_now(struct worker *w)
-{
-	conn_reap(w);
-	if (!w->draining || w->keep_accepting || w->conn_count > 0 || w->stop)
-		return;
-	/* The master may be gone already; leaving says the same. */
-	if (msg_send_drained(w->chan_fd) < 0) {
-		leave(w, 0);
-		return;
-	}
-	leave(w, 0);
 }
 
 /* ---- timers ---- */
@@ -119,30 +94,6 @@ on_wheel(struct worker *w, int64_t now_ns)
 		next_ns = wheel_next_ns(&w->dial_wheel);
 	if (next_ns != INT64_MAX)
 		alarm_set(w, ALARM_WHEEL, next_ns);
-	worker_settle(w);
-}
-
-static void
-on_ready(evutil_socket_t fd, short what, void *arg)
-{
-	struct worker *w = arg;
-	struct conn *c;
-
-	(void)fd;
-	(void)what;
-	/* Only those that are ready now: who is not done after its turn comes after the others. */
-	for (c = TAILQ_LAST(&w->ready, conn_queue); c != NULL;) {
-		struct conn *first = TAILQ_FIRST(&w->ready);
-		bool last = first == c;
-
-		TAILQ_REMOVE(&w->ready, first, turn_link);
-		first->in_ready = false;
-		if (first->state == CONN_RELAYING)
-			relay_run(first);
-		if (last)
-			break;
-	}
-	worker_settle(w);
 }
 
 static void
@@ -151,7 +102,6 @@ on_active(struct worker *w, int64_t now_ns)
 	maintain_active(w, now_ns);
 	if (!TAILQ_EMPTY(&w->active))
 		alarm_set(w, ALARM_ACTIVE, now_ns + ACTIVE_LOOK_NS);
-	worker_settle(w);
 }
 
 /* Kept open for one purpose: a table's descriptor finds a place even when clients have all the
@@ -293,7 +243,6 @@ on_chan(evutil_socket_t fd, short what, void *arg)
 			"the master's message is not understood", LOG_ERR("error", r));
 		leave(w, 1);
 	}
-	worker_settle(w);
 }
 
 /* ---- life ---- */
@@ -332,7 +281,6 @@ make_events(struct worker *w)
 	int r;
 
 	event_assign(&w->chan_event, w->base, w->chan_fd, EV_READ | EV_PERSIST, on_chan, w);
-	evtimer_assign(&w->ready_event, w->base, on_ready, w);
 	evtimer_assign(&w->drain_event, w->base, drain_on_timer, w);
 	w->alarms.ring[ALARM_WHEEL] = on_wheel;
 	w->alarms.ring[ALARM_ACTIVE] = on_active;
@@ -377,7 +325,6 @@ worker_fini(struct worker *w)
 	alarms_close(w);
 	if (w->base != NULL) {
 		event_del(&w->chan_event);
-		event_del(&w->ready_event);
 		event_del(&w->drain_event);
 		event_base_free(w->base);
 	}
@@ -418,6 +365,53 @@ worker_init(struct worker *w, const struct worker_start *start)
 	return w->acceptor != NULL ? 0 : -ENOMEM;
 }
 
+/* ---- turns ---- */
+
+/* Only those that are ready now: who is not done after its budget comes after all events. */
+static void
+run_ready(struct worker *w)
+{
+	struct conn *last = TAILQ_LAST(&w->ready, conn_queue), *c = NULL;
+
+	while (c != last) {
+		c = TAILQ_FIRST(&w->ready);
+		TAILQ_REMOVE(&w->ready, c, turn_link);
+		c->in_ready = false;
+		if (c->state == CONN_RELAYING)
+			relay_run(c);
+	}
+}
+
+/* Draining is over once the last connection has gone. */
+static void
+leave_when_drained(struct worker *w)
+{
+	if (!w->draining || w->keep_accepting || w->conn_count > 0 || w->stop)
+		return;
+	leave(w, 0);
+	/* The master may be gone already; leaving says the same. */
+	if (msg_send_drained(w->chan_fd) < 0)
+		return;
+}
+
+/* One wait, what it found, and what follows from that. */
+static void
+turn(struct worker *w)
+{
+	int how = EVLOOP_ONCE;
+
+	if (!TAILQ_EMPTY(&w->ready))
+		how |= EVLOOP_NONBLOCK;
+	if (event_base_loop(w->base, how) < 0) {
+		log_event(LOG_LEVEL_ERROR, "worker.loop", "the event loop fails");
+		leave(w, 1);
+		return;
+	}
+	run_ready(w);
+	conn_reap(w);
+	leave_when_drained(w);
+}
+
 int
 worker_run(const struct worker_start *start)
 {
@@ -433,7 +427,8 @@ worker_run(const struct worker_start *start)
 		worker_fini(&w);
 		return 1;
 	}
-	event_base_dispatch(w.base);
+	while (!w.stop)
+		turn(&w);
 	status = w.exit_status;
 	worker_fini(&w);
 	return status;

@@ -13,6 +13,7 @@
 #include "iaido/clock.h"
 
 #include "worker/acceptor.h"
+#include "worker/batch.h"
 #include "worker/connlog.h"
 #include "worker/deliver.h"
 #include "worker/dial.h"
@@ -183,7 +184,7 @@ on_endpoint(evutil_socket_t fd, short what, void *arg)
 			e->error_told = true;
 	}
 	if (LIKELY(c->state == CONN_RELAYING)) {
-		relay_run(c);
+		batch_add(c);
 		return;
 	}
 	switch (c->state) {
@@ -307,7 +308,7 @@ conn_connected(struct conn *c)
 	maintain_schedule(c, c->last_ns);
 	/* The client may have spoken, or left, long ago. */
 	c->end[CLIENT].readable = true;
-	relay_run(c);
+	batch_add(c);
 }
 
 void

@@ -85,6 +85,7 @@ struct conn {
 	struct direction from[2]; /* from[CLIENT] carries bytes from the client to the backend */
 	enum conn_state state;
 	bool in_active;
+	bool in_batch;
 	bool rechecked; /* read once more since it went quiet */
 	uint64_t bytes[2]; /* by the side they came from */
 	int64_t last_ns; /* last byte either way; a coarse time, as the next */

@@ -77,8 +77,8 @@ deliver_discard(struct worker *w, struct direction *d)
 }
 
 /* A second segment could wait for the first one's acknowledgement: so no later than before it. */
-static void
-before_send(struct endpoint *e, size_t len)
+void
+deliver_prepare(struct endpoint *e, size_t len)
 {
 	static const int on = 1;
 
@@ -94,49 +94,58 @@ before_send(struct endpoint *e, size_t len)
 	e->nodelay = NODELAY_SET;
 }
 
-/* Returns how many bytes were taken (0 = none now), or -errno. */
+/* Returns how many bytes were taken, or -errno. */
 static ssize_t
 send_some(struct endpoint *e, const uint8_t *data, size_t len)
 {
 	ssize_t n;
 
-	before_send(e, len);
+	deliver_prepare(e, len);
 	do {
 		n = send(e->fd, data, len, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
-	if (LIKELY(n == (ssize_t)len))
-		return n;
-	if (n < 0 && errno != EAGAIN)
-		return -errno;
-	e->writable = false;
-	return n < 0 ? 0 : n;
+	return n < 0 ? -errno : n;
 }
 
-/* Sends what was read into the copy buffer; what is not taken goes into a chunk. */
-enum step
-deliver_read(struct conn *c, struct direction *d, struct endpoint *to, size_t len)
+/* Keeps what was not taken. */
+static enum step
+keep_rest(struct conn *c, struct direction *d, const uint8_t *data, size_t len)
 {
-	struct worker *w = c->worker;
-	ssize_t n = 0;
-
-	if (to->writable)
-		n = send_some(to, w->copy_buffer, len);
-	if (LIKELY(n == (ssize_t)len))
-		return STEP_DONE;
-	if (n < 0) {
-		errno = (int)-n;
-		return STEP_RECEIVER_FAILED;
-	}
-	d->chunk = chunk_take(w);
+	d->chunk = chunk_take(c->worker);
 	if (d->chunk == NULL) {
 		/* Bytes that can be neither sent nor kept: only this connection ends. */
 		errno = ENOMEM;
 		return STEP_RECEIVER_FAILED;
 	}
 	d->chunk->at = 0;
-	d->chunk->end = (uint32_t)(len - (size_t)n);
-	memcpy(d->chunk->data, w->copy_buffer + n, d->chunk->end);
+	d->chunk->end = (uint32_t)len;
+	memcpy(d->chunk->data, data, len);
 	return STEP_BLOCKED;
+}
+
+enum step
+deliver_sent(struct conn *c, struct direction *d, struct endpoint *to, const uint8_t *data,
+	size_t len, ssize_t sent)
+{
+	if (LIKELY(sent == (ssize_t)len))
+		return STEP_DONE;
+	if (sent < 0 && sent != -EAGAIN) {
+		errno = (int)-sent;
+		return STEP_RECEIVER_FAILED;
+	}
+	to->writable = false;
+	if (sent < 0)
+		sent = 0;
+	return keep_rest(c, d, data + sent, len - (size_t)sent);
+}
+
+enum step
+deliver_read(struct conn *c, struct direction *d, struct endpoint *to, size_t len)
+{
+	const uint8_t *data = c->worker->copy_buffer;
+
+	return deliver_sent(
+		c, d, to, data, len, to->writable ? send_some(to, data, len) : -EAGAIN);
 }
 
 static enum step
@@ -146,13 +155,16 @@ deliver_chunk(struct conn *c, struct direction *d, struct endpoint *to)
 	ssize_t n;
 
 	n = send_some(to, k->data + k->at, k->end - k->at);
-	if (n < 0) {
+	if (n < 0 && n != -EAGAIN) {
 		errno = (int)-n;
 		return STEP_RECEIVER_FAILED;
 	}
-	k->at += (uint32_t)n;
-	if (k->at < k->end)
+	if (n > 0)
+		k->at += (uint32_t)n;
+	if (k->at < k->end) {
+		to->writable = false;
 		return STEP_BLOCKED;
+	}
 	chunk_give(c->worker, k);
 	d->chunk = NULL;
 	return STEP_DONE;
@@ -199,7 +211,7 @@ deliver_pipe(struct conn *c, struct direction *d, struct endpoint *to)
 				return step;
 			continue;
 		}
-		before_send(to, p->bytes);
+		deliver_prepare(to, p->bytes);
 		n = splice(p->read_fd, NULL, to->fd, NULL, p->bytes,
 			SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
 		if (n > 0) {

@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include "worker/conn.h"
 #include "worker/pipe.h"
@@ -21,8 +23,13 @@ enum step {
 };
 
 /* Sends the first len bytes of the worker's copy buffer; what is not taken is kept in a chunk. Called
- * with nothing pending. */
+ * with nothing pending, as are the next two. */
 enum step deliver_read(struct conn *c, struct direction *d, struct endpoint *to, size_t len);
+/* The same where somebody else sends: before it … */
+void deliver_prepare(struct endpoint *to, size_t len);
+/* … and after it: of those bytes so many were taken, or -errno. */
+enum step deliver_sent(struct conn *c, struct direction *d, struct endpoint *to,
+	const uint8_t *data, size_t len, ssize_t sent);
 /* Sends what was kept: the chunk, then the pipe. */
 enum step deliver_pending(struct conn *c, struct direction *d, struct endpoint *to);
 /* The error says that this kernel, or this socket, does not splice: it is to be copied. */

@@ -20,6 +20,7 @@
 #include "worker/alarm.h"
 
 struct acceptor;
+struct batch;
 struct conn;
 struct dial;
 struct frontend;
@@ -37,6 +38,7 @@ LIST_HEAD(dial_list, dial);
 
 struct worker {
 	/* What every event touches. */
+	struct batch *batch;
 	uint8_t *copy_buffer; /* COPY_BUFFER_SIZE */
 	struct conn_queue closed; /* to be freed after this turn; linked by all_link */
 	bool draining;

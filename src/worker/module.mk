@@ -4,6 +4,7 @@ libworker_a_SOURCES = \
 	src/worker/acceptor.c src/worker/acceptor.h \
 	src/worker/alarm.c src/worker/alarm.h \
 	src/worker/attempt.c src/worker/attempt.h \
+	src/worker/batch.c src/worker/batch.h \
 	src/worker/conn.c src/worker/conn.h \
 	src/worker/connlog.c src/worker/connlog.h \
 	src/worker/deliver.c src/worker/deliver.h \
@@ -16,6 +17,8 @@ libworker_a_SOURCES = \
 	src/worker/maintain.c src/worker/maintain.h \
 	src/worker/pipe.c src/worker/pipe.h \
 	src/worker/redial.c src/worker/redial.h \
+	src/worker/ring.c src/worker/ring.h \
 	src/worker/relay.c src/worker/relay.h \
+	src/worker/transfer.c src/worker/transfer.h \
 	src/worker/worker.c
 libworker_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/src

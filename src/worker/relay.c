@@ -55,33 +55,48 @@ begin_stream(struct conn *c, struct direction *d)
 	endpoint_make_abortive(&c->end[BACKEND]);
 }
 
+/* What a read of up to COPY_BUFFER_SIZE bytes brought: so many, or -errno. STEP_DONE: they are to be
+ * delivered. */
 static enum step
-read_copy(struct conn *c, enum side from)
+take_read(struct conn *c, enum side from, ssize_t n)
 {
 	struct endpoint *src = &c->end[from];
 	struct direction *d = &c->from[from];
-	ssize_t n;
 
-	do {
-		n = recv(src->fd, c->worker->copy_buffer, COPY_BUFFER_SIZE, 0);
-	} while (n < 0 && errno == EINTR);
-	if (n > 0) {
+	if (LIKELY(n > 0)) {
 		/* A short read says "empty" too, but not where more may stand behind it. */
 		if (n < COPY_BUFFER_SIZE && !src->closed_seen)
 			src->readable = false;
 		else if (n == COPY_BUFFER_SIZE && !d->never_splice)
 			begin_stream(c, d);
 		account(c, from, (size_t)n);
-		return deliver_read(c, d, &c->end[other_side(from)], (size_t)n);
+		return STEP_DONE;
 	}
 	if (n == 0) {
 		d->ended = true;
 		return STEP_DONE;
 	}
-	if (errno != EAGAIN)
+	if (n != -EAGAIN) {
+		errno = (int)-n;
 		return STEP_SENDER_FAILED;
+	}
 	src->readable = false;
 	return STEP_DONE;
+}
+
+static enum step
+read_copy(struct conn *c, enum side from)
+{
+	enum step step;
+	ssize_t n;
+
+	do {
+		n = recv(c->end[from].fd, c->worker->copy_buffer, COPY_BUFFER_SIZE, 0);
+	} while (n < 0 && errno == EINTR);
+	step = take_read(c, from, n < 0 ? -errno : n);
+	if (n <= 0)
+		return step;
+	return deliver_read(c, &c->from[from], &c->end[other_side(from)], (size_t)n);
 }
 
 static enum step
@@ -447,6 +462,51 @@ relay_run(struct conn *c)
 		if (second == TURN_ENDED)
 			return;
 	} while (UNLIKELY(first == TURN_AGAIN || second == TURN_AGAIN));
+}
+
+/* Nothing to do there, or nothing more for ever. */
+static inline bool
+direction_rests(const struct conn *c, enum side from)
+{
+	return direction_is_quiet(c, from) ||
+		(c->from[from].passed && !c->end[from].error_told);
+}
+
+/* To be read by copy, and nothing is in the way of what that brings. */
+static inline bool
+direction_copies(const struct conn *c, enum side from)
+{
+	const struct endpoint *src = &c->end[from], *dst = &c->end[other_side(from)];
+	const struct direction *d = &c->from[from];
+
+	return src->readable && !src->failed && !d->ended && !d->splicing && d->chunk == NULL &&
+		d->pipe == NULL && dst->writable && !dst->failed;
+}
+
+bool
+relay_is_one_copy(struct conn *c, enum side *from_out)
+{
+	enum side from = c->end[CLIENT].readable && !c->from[CLIENT].ended ? CLIENT : BACKEND;
+
+	if (!direction_copies(c, from) || !direction_rests(c, other_side(from)))
+		return false;
+	take_urgent_inline(c, from);
+	*from_out = from;
+	return true;
+}
+
+void
+relay_copied(struct conn *c, enum side from, const uint8_t *data, ssize_t received, ssize_t sent)
+{
+	struct direction *d = &c->from[from];
+	enum step step = take_read(c, from, received);
+
+	if (LIKELY(received > 0))
+		step = deliver_sent(c, d, &c->end[other_side(from)], data, (size_t)received, sent);
+	if (LIKELY(step == STEP_DONE && !c->end[from].readable))
+		return;
+	if (step == STEP_DONE || after_move(c, from, step) == TURN_AGAIN)
+		relay_run(c);
 }
 
 void

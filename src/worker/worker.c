@@ -17,6 +17,7 @@
 #include "iaido/table.h"
 
 #include "worker/acceptor.h"
+#include "worker/batch.h"
 #include "worker/conn.h"
 #include "worker/deliver.h"
 #include "worker/dial.h"
@@ -268,9 +269,10 @@ make_tables(struct worker *w)
 	w->backend_of_cell = calloc(SCOREBOARD_CELLS, sizeof(*w->backend_of_cell));
 	w->conns_of_cell = calloc(SCOREBOARD_CELLS, sizeof(*w->conns_of_cell));
 	w->copy_buffer = malloc(COPY_BUFFER_SIZE);
+	w->batch = batch_new();
 	w->pipes = pipe_pool_new();
 	if (w->backend_of_cell == NULL || w->conns_of_cell == NULL || w->copy_buffer == NULL ||
-		w->pipes == NULL)
+		w->batch == NULL || w->pipes == NULL)
 		return -ENOMEM;
 	return 0;
 }
@@ -319,6 +321,7 @@ worker_fini(struct worker *w)
 	deliver_free_chunks(w);
 	frontends_free(w);
 	conn_free_slabs(w);
+	batch_free(w->batch);
 	free(w->copy_buffer);
 	free(w->conns_of_cell);
 	free(w->backend_of_cell);
@@ -407,6 +410,7 @@ turn(struct worker *w)
 		leave(w, 1);
 		return;
 	}
+	batch_run(w);
 	run_ready(w);
 	conn_reap(w);
 	leave_when_drained(w);

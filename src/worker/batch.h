@@ -1,0 +1,19 @@
+/* A turn's batch: the connections whose messages are passed on together. */
+#ifndef IAIDO_WORKER_BATCH_H
+#define IAIDO_WORKER_BATCH_H
+
+struct batch;
+struct conn;
+struct worker;
+
+/* NULL without memory. */
+struct batch *batch_new(void);
+void batch_free(struct batch *b);
+
+/* The connection, which is relaying, has something to do: it is done by batch_run(), or at once if the
+ * batch is full. From handlers of events only. */
+void batch_add(struct conn *c);
+/* Does it, for all of them. */
+void batch_run(struct worker *w);
+
+#endif

@@ -4,6 +4,7 @@
 
 #include "worker/batch.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -30,7 +31,8 @@ struct batch {
 	struct conn *conns[BATCH_MAX];
 	unsigned count;
 	uint8_t *buffers; /* BATCH_MAX, BUFFER_STRIDE apart; no memory until they are used */
-	struct ring *ring; /* NULL = none to be had */
+	struct ring *ring; /* NULL = none to be had: */
+	int ring_error;
 	struct job jobs[BATCH_MAX];
 	struct transfer transfers[BATCH_MAX];
 };
@@ -49,6 +51,8 @@ batch_new(void)
 		return NULL;
 	}
 	b->ring = ring_open(BATCH_MAX);
+	if (b->ring == NULL)
+		b->ring_error = errno;
 	return b;
 }
 
@@ -60,6 +64,12 @@ batch_free(struct batch *b)
 	ring_close(b->ring);
 	munmap(b->buffers, (size_t)BATCH_MAX * BUFFER_STRIDE);
 	free(b);
+}
+
+int
+batch_ring_error(const struct batch *b)
+{
+	return b->ring_error;
 }
 
 void

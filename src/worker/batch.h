@@ -9,6 +9,8 @@ struct worker;
 /* NULL without memory. */
 struct batch *batch_new(void);
 void batch_free(struct batch *b);
+/* Why it does without io_uring: an errno; 0 = it has it. */
+int batch_ring_error(const struct batch *b);
 
 /* The connection, which is relaying, has something to do: it is done by batch_run(), or at once if the
  * batch is full. From handlers of events only. */

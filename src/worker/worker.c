@@ -335,6 +335,18 @@ worker_fini(struct worker *w)
 	close(w->chan_fd);
 }
 
+/* Of use to who wonders at a figure; nothing else depends on it. */
+static void
+tell_ring(const struct worker *w)
+{
+	int error = batch_ring_error(w->batch);
+
+	if (error != 0)
+		log_event(LOG_LEVEL_DEBUG, "worker.ring",
+			"no io_uring: each message is a system call of its own",
+			LOG_ERR("error", -error));
+}
+
 static int
 worker_init(struct worker *w, const struct worker_start *start)
 {
@@ -361,6 +373,7 @@ worker_init(struct worker *w, const struct worker_start *start)
 		r = make_tables(w);
 	if (r < 0)
 		return r;
+	tell_ring(w);
 	keep_spare(w);
 	w->descriptors = count_descriptors();
 	acceptor_update_limit(w);

@@ -44,11 +44,22 @@ static void
 on_alarm(evutil_socket_t fd, short what, void *arg)
 {
 	struct worker *w = arg;
-	struct alarms *s = &w->alarms;
-	int64_t now_ns = clock_now_ns(), next_ns;
 
 	(void)fd;
 	(void)what;
+	w->alarms.over = true;
+}
+
+void
+alarms_ring(struct worker *w)
+{
+	struct alarms *s = &w->alarms;
+	int64_t now_ns, next_ns;
+
+	if (LIKELY(!s->over))
+		return;
+	now_ns = clock_now_ns();
+	s->over = false;
 	s->armed_ns = INT64_MAX;
 	s->ringing = true;
 	for (int a = 0; a < ALARM_COUNT; a++) {

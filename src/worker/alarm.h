@@ -18,6 +18,7 @@ typedef void alarm_ring(struct worker *w, int64_t now_ns);
 
 struct alarms {
 	int fd; /* -1 = none */
+	bool over; /* the kernel says that the time is over */
 	bool ringing;
 	struct event event;
 	int64_t armed_ns; /* what the kernel has; INT64_MAX = nothing */
@@ -28,6 +29,10 @@ struct alarms {
 /* Returns 0 or -errno; none is set then. */
 int alarms_open(struct worker *w) MUST_CHECK;
 void alarms_close(struct worker *w);
+
+/* Rings what is due, once the time that the kernel has is over. For the end of a turn of the loop: what
+ * came in before counts as traffic for those who ask how long it has been quiet. */
+void alarms_ring(struct worker *w);
 
 /* It rings at due_ns (CLOCK_MONOTONIC) at the latest: an earlier time that is set already stands. */
 void alarm_set(struct worker *w, enum alarm a, int64_t due_ns);

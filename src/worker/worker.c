@@ -424,6 +424,7 @@ turn(struct worker *w)
 		return;
 	}
 	batch_run(w);
+	alarms_ring(w);
 	run_ready(w);
 	conn_reap(w);
 	leave_when_drained(w);

@@ -258,6 +258,33 @@ START_TEST(the_half_closed_time_begins_with_the_fin)
 }
 END_TEST
 
+/* Bytes come, then the time is over, all while the worker is held: it reads before it looks how long the
+ * connection has been quiet. */
+START_TEST(what_came_before_the_idle_time_was_over_keeps_the_connection)
+{
+	int client, backend;
+	struct pollfd none;
+	char bytes[8];
+
+	stage_open(&stage, 1);
+	stage.frontend.idle_ns = 2 * NSEC_PER_SEC;
+	stage_push(&stage);
+	connect_pair(&client, &backend);
+	hold_worker();
+	ck_assert_int_eq(send(client, "in time", 7, 0), 7);
+	none = (struct pollfd){ .fd = backend, .events = POLLIN };
+	ck_assert_int_eq(poll(&none, 1, 2100), 0);
+	ck_assert_int_eq(kill(stage.pid, SIGCONT), 0);
+	ck_assert_int_eq(recv(backend, bytes, 7, MSG_WAITALL), 7);
+	/* From then on it is idle. */
+	ck_assert_int_eq(recv(client, bytes, sizeof(bytes), 0), 0);
+	stage_wait_ended(&stage, ENDED_BY_IAIDO, ENDED_IDLE, 1);
+	close(client);
+	close(backend);
+	stage_close(&stage);
+}
+END_TEST
+
 static void
 check_urgent(int from, int to)
 {
@@ -568,9 +595,10 @@ UNIT_MAIN("relay_faults", a_reset_met_by_a_send_is_not_passed_on_as_a_fin,
 	a_reset_behind_a_fin_is_passed_on, a_reset_does_not_wait_for_a_receiver_that_does_not_read,
 	what_came_before_a_reset_is_delivered_to_a_receiver_that_was_slow,
 	a_reset_reaches_the_backend_that_was_dialled_second,
-	the_half_closed_time_begins_with_the_fin, urgent_data_is_delivered_in_the_stream_both_ways,
-	a_stream_does_not_end_at_an_urgent_byte, the_first_byte_of_a_backend_may_be_urgent,
-	urgent_data_is_delivered_beside_traffic,
+	the_half_closed_time_begins_with_the_fin,
+	what_came_before_the_idle_time_was_over_keeps_the_connection,
+	urgent_data_is_delivered_in_the_stream_both_ways, a_stream_does_not_end_at_an_urgent_byte,
+	the_first_byte_of_a_backend_may_be_urgent, urgent_data_is_delivered_beside_traffic,
 	a_connection_that_lasts_has_its_options_to_the_backend_too,
 	a_connection_that_is_too_old_and_busy_ends_by_a_reset,
 	streams_that_never_run_dry_let_others_have_their_turn,

@@ -224,9 +224,84 @@ END_TEST
 
 START_TEST(interrupted_calls_are_made_again)
 {
+	/* One connection alone is read and written without a ring. */
 	check_streams("splice", "error=EINTR:when=3+2");
 	check_streams("recvfrom", "error=EINTR:when=2+3");
 	check_streams("sendto", "error=EINTR:when=2+3");
+}
+END_TEST
+
+#define PAIRS 16
+#define ROUNDS 40
+#define MESSAGE 1000
+
+/* io_uring is to be had here: otherwise what is for it is not called. */
+static bool
+has_ring(pid_t worker)
+{
+	char path[64], target[64];
+
+	for (int fd = 0; fd < 64; fd++) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", worker, fd);
+		n = readlink(path, target, sizeof(target) - 1);
+		target[n > 0 ? n : 0] = '\0';
+		if (strstr(target, "io_uring") != NULL)
+			return true;
+	}
+	return false;
+}
+
+static void
+exchange(const int *from, const int *to, uint32_t seed, size_t round)
+{
+	for (uint32_t i = 0; i < PAIRS; i++)
+		ck_assert_int_eq(stream_send(from[i], seed + i, round * MESSAGE, MESSAGE), 0);
+	for (uint32_t i = 0; i < PAIRS; i++)
+		stream_read(to[i], seed + i, round * MESSAGE, MESSAGE);
+}
+
+/* Messages of many connections at once arrive unchanged while these calls fail. */
+static void
+check_messages(const char *traced, const char *spec)
+{
+	int clients[PAIRS], servers[PAIRS];
+	struct injector injector;
+	struct run run;
+	uint16_t port;
+	int listen_fd = stream_listen(&port, PAIRS);
+	pid_t worker;
+
+	run_iaido(&run, 1, CONF, port);
+	run_wait_log(&run, "event=master.ready", 1);
+	ck_assert_uint_eq(family_children(run.pid, &worker, 1), 1);
+	for (int i = 0; i < PAIRS; i++) {
+		clients[i] = peer_connect(run_port(&run, 0));
+		servers[i] = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	}
+	if (has_ring(worker)) {
+		ck_assert(inject(&injector, run.dir, worker, traced, spec));
+		for (size_t round = 0; round < ROUNDS; round++) {
+			exchange(clients, servers, 100, round);
+			exchange(servers, clients, 200, round);
+		}
+		inject_end(&injector);
+	}
+	for (int i = 0; i < PAIRS; i++) {
+		close(clients[i]);
+		close(servers[i]);
+	}
+	close(listen_fd);
+	ck_assert_int_eq(run_stop(&run, SIGTERM), 0);
+}
+
+START_TEST(what_a_ring_does_not_take_is_done_without_it)
+{
+	check_messages("io_uring_enter", "error=ENOMEM:when=2+3");
+	check_messages("io_uring_enter", "error=EAGAIN:when=1+2");
+	check_messages("io_uring_enter", "error=EBUSY:when=1+1");
+	check_messages("io_uring_enter,recvfrom,sendto", "error=EINTR:when=1+2");
 }
 END_TEST
 
@@ -281,7 +356,7 @@ main(void)
 		no_socket_for_a_dial_is_no_fault_of_the_backend,
 		no_local_port_is_no_fault_of_the_backend, without_pipes_streams_are_copied,
 		where_splice_fails_in_the_middle_it_is_copied_from_there,
-		interrupted_calls_are_made_again,
+		interrupted_calls_are_made_again, what_a_ring_does_not_take_is_done_without_it,
 		a_connection_that_cannot_be_watched_is_one_lost_and_no_more };
 
 	/* A leak checker does not work in a process that is traced. */

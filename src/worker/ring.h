@@ -12,7 +12,7 @@ struct ring *ring_open(unsigned capacity);
 void ring_close(struct ring *r);
 
 /* Each carries out the first of the transfers, and returns how many: fewer than asked for when the kernel
- * lacks memory. A result of -EINTR means that nothing was done. */
+ * lacks memory. A result of -EINTR or -ENOMEM means that nothing was done. */
 unsigned ring_receive(struct ring *r, struct transfer *t, unsigned count);
 unsigned ring_send(struct ring *r, struct transfer *t, unsigned count);
 

@@ -5,6 +5,7 @@
 #include "worker/transfer.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 #include "iaido/macros.h"
@@ -13,6 +14,13 @@
 
 /* A single one is cheaper by itself. */
 #define RING_MIN 2
+
+/* A ring says either before it has tried. */
+static inline bool
+is_undone(const struct transfer *t)
+{
+	return t->result == -EINTR || t->result == -ENOMEM;
+}
 
 static void
 receive_one(struct transfer *t)
@@ -40,7 +48,7 @@ transfer_receive(struct ring *r, struct transfer *t, unsigned count)
 	unsigned done = r != NULL && count >= RING_MIN ? ring_receive(r, t, count) : 0;
 
 	for (unsigned i = 0; i < count; i++)
-		if (UNLIKELY(i >= done || t[i].result == -EINTR))
+		if (UNLIKELY(i >= done || is_undone(&t[i])))
 			receive_one(&t[i]);
 }
 
@@ -50,6 +58,6 @@ transfer_send(struct ring *r, struct transfer *t, unsigned count)
 	unsigned done = r != NULL && count >= RING_MIN ? ring_send(r, t, count) : 0;
 
 	for (unsigned i = 0; i < count; i++)
-		if (UNLIKELY(i >= done || t[i].result == -EINTR))
+		if (UNLIKELY(i >= done || is_undone(&t[i])))
 			send_one(&t[i]);
 }

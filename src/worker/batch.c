@@ -122,9 +122,9 @@ receive(struct batch *b, unsigned jobs)
 	for (unsigned i = 0; i < jobs; i++) {
 		struct job *j = &b->jobs[i];
 
-		b->transfers[i] = (struct transfer){ .fd = j->conn->end[j->from].fd,
-			.data = j->data,
-			.len = COPY_BUFFER_SIZE };
+		b->transfers[i] = (struct transfer){
+			.fd = j->conn->end[j->from].fd, .data = j->data, .len = COPY_BUFFER_SIZE
+		};
 	}
 	transfer_receive(b->ring, b->transfers, jobs);
 	for (unsigned i = 0; i < jobs; i++)

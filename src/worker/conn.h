@@ -60,7 +60,7 @@ enum conn_state {
 	CONN_DIALING,
 	CONN_RELAYING,
 	CONN_RESETTING, /* a reset is passed on once what came before it is delivered */
-	CONN_CLOSED, /* to be freed after this pass of the loop */
+	CONN_CLOSED, /* to be freed after this turn of the loop */
 };
 
 /* What only a connection needs that is on its way to a backend, or that is logged at its end. */

@@ -144,8 +144,7 @@ deliver_read(struct conn *c, struct direction *d, struct endpoint *to, size_t le
 {
 	const uint8_t *data = c->worker->copy_buffer;
 
-	return deliver_sent(
-		c, d, to, data, len, to->writable ? send_some(to, data, len) : -EAGAIN);
+	return deliver_sent(c, d, to, data, len, to->writable ? send_some(to, data, len) : -EAGAIN);
 }
 
 static enum step

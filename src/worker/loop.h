@@ -66,8 +66,8 @@ struct worker {
 	/* Connections. */
 	struct acceptor *acceptor;
 	struct conn_queue conns;
-	struct conn_queue ready; /* have used up their budget: go on after a look at all events; linked
-				    by turn_link */
+	/* Have used up their budget: go on after a look at all events. Linked by turn_link. */
+	struct conn_queue ready;
 	struct conn_queue active; /* linked by active_link */
 	struct dial_list dials; /* hedges and overtaken dials */
 	uint32_t conn_count;

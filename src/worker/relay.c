@@ -468,8 +468,7 @@ relay_run(struct conn *c)
 static inline bool
 direction_rests(const struct conn *c, enum side from)
 {
-	return direction_is_quiet(c, from) ||
-		(c->from[from].passed && !c->end[from].error_told);
+	return direction_is_quiet(c, from) || (c->from[from].passed && !c->end[from].error_told);
 }
 
 /* To be read by copy, and nothing is in the way of what that brings. */

@@ -43,7 +43,9 @@ map(struct ring *r, size_t size, off_t what)
 {
 	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, what);
 
-	return p != MAP_FAILED ? p : NULL;
+	if (p == MAP_FAILED)
+		return NULL;
+	return p;
 }
 
 static unsigned *

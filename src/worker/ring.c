@@ -9,6 +9,7 @@
 #if HAVE_DECL_IORING_SETUP_SINGLE_ISSUER
 
 #include <linux/io_uring.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -16,9 +17,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "iaido/macros.h"
+
 /* What is shared with the kernel: of the two queues' indices each side writes its own (io_uring(7)). */
 struct ring {
 	int fd;
+	bool refused; /* a filter lets us have a ring, and not use it */
 	unsigned *tail; /* of the submissions */
 	unsigned mask;
 	struct io_uring_sqe *entries;
@@ -156,10 +160,13 @@ carry_out(struct ring *r, uint8_t operation, struct transfer *t, unsigned count)
 	unsigned tail = *r->tail, taken, done;
 	int n;
 
+	if (UNLIKELY(r->refused))
+		return 0;
 	for (unsigned i = 0; i < count; i++)
 		fill(&r->entries[(tail + i) & r->mask], operation, &t[i], i);
 	__atomic_store_n(r->tail, tail + count, __ATOMIC_RELEASE);
 	n = enter(r, count, count);
+	r->refused = n < 0 && (errno == EPERM || errno == EACCES || errno == ENOSYS);
 	taken = n > 0 ? (unsigned)n : 0;
 	/* What the kernel did not take is taken back. */
 	if (taken < count)

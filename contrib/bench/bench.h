@@ -76,8 +76,8 @@ bench_set_nodelay(int fd)
 		err(1, "TCP_NODELAY");
 }
 
-/* Listens on the loopback address; accepted sockets inherit TCP_NODELAY. *port may be 0 and is
- * then set to the one that was given. */
+/* Listens on the loopback address, also beside another process that does so here; accepted sockets
+ * inherit TCP_NODELAY. *port may be 0 and is then set to the one that was given. */
 static inline int
 bench_listen(unsigned *port)
 {
@@ -88,6 +88,7 @@ bench_listen(unsigned *port)
 	if (fd < 0)
 		err(1, "socket");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
 	bench_set_nodelay(fd);
 	if (bind(fd, (struct sockaddr *)&sin, sizeof sin) < 0 || listen(fd, 4096) < 0)
 		err(1, "listen on 127.0.0.1:%u", *port);

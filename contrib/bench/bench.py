@@ -238,7 +238,7 @@ def measure_peers(options, directory):
 
 
 def measure_scale(options, directory):
-    systems = [proxies.Iaido, scale.ManyWorkers]
+    systems = scale.SYSTEMS
     workloads = [w for w in WORKLOADS if w.name in ("rr 64 B, 64 conns", "rr 64 B, 1,024 conns")]
     options.placements = ["free"] + options.placements
     result = {"about": describe(options, systems),

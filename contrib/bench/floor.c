@@ -2,7 +2,7 @@
  * The floor: the least that any relay has to do. One thread, one epoll set, every socket
  * registered once and edge-triggered; no limits, timers, counters, log or errors worth a name.
  *
- *     floor copy|splice LISTEN-PORT BACKEND-PORT
+ *     floor copy|splice LISTEN-PORT BACKEND-PORT [PROCESSES]
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -229,15 +229,19 @@ main(int argc, char **argv)
 {
 	struct epoll_event events[256], ev = { EPOLLIN, { .ptr = NULL } };
 	struct sockaddr_in backend;
-	unsigned port;
+	unsigned port, processes = 1;
 	int listen_fd;
 
-	if (argc != 4)
-		errx(2, "usage: floor copy|splice LISTEN-PORT BACKEND-PORT");
+	if (argc != 4 && argc != 5)
+		errx(2, "usage: floor copy|splice LISTEN-PORT BACKEND-PORT [PROCESSES]");
 	signal(SIGPIPE, SIG_IGN); /* splice() knows no MSG_NOSIGNAL */
 	is_splice = strcmp(argv[1], "splice") == 0;
 	port = bench_number(argv[2]);
 	backend = bench_loopback(bench_number(argv[3]));
+	if (argc == 5)
+		processes = bench_number(argv[4]);
+	for (; processes > 1 && fork() > 0; processes--)
+		;
 	listen_fd = bench_listen(&port);
 	epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll_fd < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, listen_fd, &ev) < 0)

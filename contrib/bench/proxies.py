@@ -199,15 +199,18 @@ class HaproxyForced(HaproxyAuto):
 
 class Nginx(Proxy):
     name, label = "nginx", "nginx"
+    workers = 1
 
     def configure(self, directory, backend_port):
         path = os.path.join(directory, "nginx.conf")
         module = "/usr/lib/nginx/modules/ngx_stream_module.so"
         user = "user root;\n" if os.geteuid() == 0 else ""
+        # A socket for each worker: what suits it best.
+        reuse = " reuseport" if self.workers > 1 else ""
         with open(path, "w") as out:
             out.write(f"""load_module {module};
 {user}daemon off;
-worker_processes 1;
+worker_processes {self.workers};
 worker_rlimit_nofile {descriptor_limit()};
 pid {directory}/nginx.pid;
 error_log {directory}/error.log error;
@@ -222,7 +225,7 @@ stream {{
   proxy_connect_timeout 5s;
   proxy_buffer_size 64k;
   server {{
-    listen 127.0.0.1:{self.port} backlog=4096;
+    listen 127.0.0.1:{self.port} backlog=4096{reuse};
     proxy_pass 127.0.0.1:{backend_port};
   }}
 }}
@@ -236,10 +239,11 @@ stream {{
 class FloorCopy(Proxy):
     name, label = "floor-copy", "floor, copy"
     mode = "copy"
+    workers = 1
 
     def configure(self, directory, backend_port):
         return [os.path.join(self.options.tools, "floor"), self.mode, str(self.port),
-                str(backend_port)]
+                str(backend_port), str(self.workers)]
 
 
 class FloorSplice(FloorCopy):

@@ -10,7 +10,6 @@ from statistics import median
 
 import proxies
 import report
-from workloads import WORKLOADS
 
 START_BACKENDS = 1000
 START_LIMIT_MS = 20
@@ -28,6 +27,20 @@ APPLIED = r'iov_base="\1\0\21\0'    # a message's head: version 1, type 17
 class ManyWorkers(proxies.Iaido):
     name, label = "iaido-4", "iaido, 4 workers"
     workers = 4
+
+
+class ManyFloors(proxies.FloorCopy):
+    name, label = "floor-4", "floor, 4 processes"
+    workers = ManyWorkers.workers
+
+
+class ManyNginx(proxies.Nginx):
+    name, label = "nginx-4", "nginx, 4 workers"
+    workers = ManyWorkers.workers
+
+
+SYSTEMS = [proxies.Iaido, ManyWorkers, proxies.FloorCopy, ManyFloors, proxies.Nginx, ManyNginx]
+LABELS = {system.name: system.label for system in SYSTEMS}
 
 
 def many_backends(count):
@@ -135,28 +148,48 @@ def measure_table(options, directory, backend_port, run_load):
     return pushes
 
 
-def row(what, seen, limit, unit=""):
-    return [what, f"≤ {limit:g}{unit}", f"{seen:.2f}{unit}", "yes" if seen <= limit else "**no**"]
+def row(what, seen, limit, unit="", floor=None):
+    return [what, f"≤ {limit:g}{unit}", f"{seen:.2f}{unit}", report.ratio_text(floor),
+            "yes" if seen <= limit else "**no**"]
+
+
+def cost_table(view):
+    """What a request costs each system, wherever it was measured."""
+    rows = []
+    for placement in view.placements:
+        for workload in view.workloads:
+            rows.append([f"{workload.name}, {report.PLACEMENTS[placement]}"]
+                        + [report.number(view.cost(placement, workload, s)) for s in view.systems])
+    return report.table(["µs of CPU time per request"] + [LABELS[s] for s in view.systems], rows)
+
+
+def grown(view, placement, system):
+    """What a request costs on 1,024 connections, by what it costs on 64."""
+    few, many = (view.cost(placement, workload, system) for workload in view.workloads)
+    return many / few
 
 
 def render(result):
     view = report.View(result)
-    by_name = {w.name: w for w in WORKLOADS}
     rows = []
-    for name in ("rr 64 B, 64 conns", "rr 64 B, 1,024 conns"):
-        ratio = view.ratio("free", by_name[name], ManyWorkers.name, "iaido")
-        rows.append(row(f"CPU time per request, 4 workers ÷ 1: {name}", ratio, WORKERS_LIMIT))
     for placement in view.placements:
-        for system, label in (("iaido", "1 worker"), (ManyWorkers.name, "4 workers")):
-            few, many = (view.cost(placement, by_name[name], system)
-                         for name in ("rr 64 B, 64 conns", "rr 64 B, 1,024 conns"))
-            if few and many:
-                rows.append(row("CPU time per request, 1,024 connections ÷ 64: "
-                                f"{label}, {report.PLACEMENTS[placement]}",
-                                many / few, CONNECTIONS_LIMIT))
+        for workload in view.workloads:
+            rows.append(row(
+                f"CPU time per request, 4 workers ÷ 1: {workload.name}, "
+                f"{report.PLACEMENTS[placement]}",
+                view.ratio(placement, workload, ManyWorkers.name, proxies.Iaido.name),
+                WORKERS_LIMIT,
+                floor=view.ratio(placement, workload, ManyFloors.name, proxies.FloorCopy.name)))
+    for placement in view.placements:
+        for iaido, bare in ((proxies.Iaido, proxies.FloorCopy), (ManyWorkers, ManyFloors)):
+            seen, floor = (grown(view, placement, system.name) for system in (iaido, bare))
+            rows.append(row(f"CPU time per request, 1,024 connections ÷ 64: {iaido.label}, "
+                            f"{report.PLACEMENTS[placement]}", seen, CONNECTIONS_LIMIT,
+                            floor=floor))
     rows.append(row(f"from start to listening, {START_BACKENDS:,} backends",
                     median(result["start_ms"]), START_LIMIT_MS, " ms"))
     rows.append(row(f"a table of {TABLE_BACKENDS:,} backends with all of 4 workers, longest of "
                     f"{len(result['table_ms'])}", max(result["table_ms"]), TABLE_LIMIT_MS, " ms"))
     return "\n".join(["# How iaido scales", "", report.describe(result), ""]
-                     + report.table(["what", "goal", "seen", "holds"], rows))
+                     + report.table(["what", "goal", "seen", "floor", "holds"], rows)
+                     + cost_table(view))

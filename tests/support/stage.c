@@ -165,6 +165,22 @@ stage_wait_exit(struct stage *s)
 }
 
 void
+stage_hold(const struct stage *s)
+{
+	int status;
+
+	ck_assert_int_eq(kill(s->pid, SIGSTOP), 0);
+	ck_assert_int_eq(waitpid(s->pid, &status, WUNTRACED), s->pid);
+	ck_assert(WIFSTOPPED(status));
+}
+
+void
+stage_go_on(const struct stage *s)
+{
+	ck_assert_int_eq(kill(s->pid, SIGCONT), 0);
+}
+
+void
 stage_close(struct stage *s)
 {
 	if (s->pid > 0) {

@@ -34,6 +34,9 @@ void stage_push(struct stage *s);
 void stage_drain(struct stage *s, const struct msg_drain *m);
 /* Waits until the worker has left and returns its exit status (128 + signal when killed). */
 int stage_wait_exit(struct stage *s);
+/* Stops the worker: what happens until it goes on, it sees in one pass of its loop. */
+void stage_hold(const struct stage *s);
+void stage_go_on(const struct stage *s);
 void stage_close(struct stage *s);
 
 /* A connected client socket (blocking, with a receive timeout of the deadline). */

@@ -47,17 +47,6 @@ close_with_reset(int fd)
 	close(fd);
 }
 
-/* The worker sees all of what happens until it goes on, in one pass of its loop. */
-static void
-hold_worker(void)
-{
-	int status;
-
-	ck_assert_int_eq(kill(stage.pid, SIGSTOP), 0);
-	ck_assert_int_eq(waitpid(stage.pid, &status, WUNTRACED), stage.pid);
-	ck_assert(WIFSTOPPED(status));
-}
-
 START_TEST(a_reset_met_by_a_send_is_not_passed_on_as_a_fin)
 {
 	stage_open(&stage, 1);
@@ -66,11 +55,11 @@ START_TEST(a_reset_met_by_a_send_is_not_passed_on_as_a_fin)
 		int client, backend;
 
 		connect_pair(&client, &backend);
-		hold_worker();
+		stage_hold(&stage);
 		ck_assert_int_eq(send(backend, "partial", 7, 0), 7);
 		close_with_reset(backend);
 		ck_assert_int_eq(send(client, "more", 4, 0), 4);
-		ck_assert_int_eq(kill(stage.pid, SIGCONT), 0);
+		stage_go_on(&stage);
 		ck_assert_int_eq(recv(client, bytes, 7, MSG_WAITALL), 7);
 		ck_assert_int_eq(recv(client, bytes, sizeof(bytes), 0), -1);
 		ck_assert_int_eq(errno, ECONNRESET);
@@ -104,13 +93,13 @@ reset_behind_a_fin(int side)
 	for (int held = 0; held < 2; held++) {
 		connect_pair(&ends[0], &ends[1]);
 		if (held)
-			hold_worker();
+			stage_hold(&stage);
 		ck_assert_int_eq(shutdown(ends[side], SHUT_WR), 0);
 		if (!held)
 			ck_assert_int_eq(recv(ends[!side], &byte, 1, 0), 0);
 		close_with_reset(ends[side]);
 		if (held)
-			ck_assert_int_eq(kill(stage.pid, SIGCONT), 0);
+			stage_go_on(&stage);
 		await_reset(ends[!side]);
 		close(ends[!side]);
 	}
@@ -155,12 +144,12 @@ reset_of_a_full_stream(int side, bool met_by_send)
 	connect_pair(&ends[0], &ends[1]);
 	ck_assert_uint_gt(fill_up(ends[side]), 0);
 	if (met_by_send) {
-		hold_worker();
+		stage_hold(&stage);
 		ck_assert_int_eq(send(ends[!side], "more", 4, 0), 4);
 	}
 	close_with_reset(ends[side]);
 	if (met_by_send)
-		ck_assert_int_eq(kill(stage.pid, SIGCONT), 0);
+		stage_go_on(&stage);
 	stage_wait_ended(&stage, side == 0 ? ENDED_BY_CLIENT : ENDED_BY_BACKEND, ENDED_RESET,
 		met_by_send ? 2 : 1);
 	while ((n = recv(ends[!side], bytes, sizeof(bytes), 0)) > 0)
@@ -270,11 +259,11 @@ START_TEST(what_came_before_the_idle_time_was_over_keeps_the_connection)
 	stage.frontend.idle_ns = 2 * NSEC_PER_SEC;
 	stage_push(&stage);
 	connect_pair(&client, &backend);
-	hold_worker();
+	stage_hold(&stage);
 	ck_assert_int_eq(send(client, "in time", 7, 0), 7);
 	none = (struct pollfd){ .fd = backend, .events = POLLIN };
 	ck_assert_int_eq(poll(&none, 1, 2100), 0);
-	ck_assert_int_eq(kill(stage.pid, SIGCONT), 0);
+	stage_go_on(&stage);
 	ck_assert_int_eq(recv(backend, bytes, 7, MSG_WAITALL), 7);
 	/* From then on it is idle. */
 	ck_assert_int_eq(recv(client, bytes, sizeof(bytes), 0), 0);
@@ -327,12 +316,12 @@ check_urgent_before_fin(int from, int to)
 
 	memset(sent, 's', sizeof(sent));
 	ck_assert_int_eq(setsockopt(to, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)), 0);
-	hold_worker();
+	stage_hold(&stage);
 	ck_assert_int_eq(send(from, sent, sizeof(sent), 0), STREAM_BYTES);
 	ck_assert_int_eq(send(from, "U", 1, MSG_OOB), 1);
 	ck_assert_int_eq(send(from, "end", 3, 0), 3);
 	ck_assert_int_eq(shutdown(from, SHUT_WR), 0);
-	ck_assert_int_eq(kill(stage.pid, SIGCONT), 0);
+	stage_go_on(&stage);
 	ck_assert_int_eq(recv(to, got, sizeof(got), MSG_WAITALL), STREAM_BYTES);
 	ck_assert_mem_eq(got, sent, sizeof(got));
 	ck_assert_int_eq(recv(to, last, 4, MSG_WAITALL), 4);

@@ -222,6 +222,12 @@ tests_unit_test_transfer_SOURCES = tests/unit/test_transfer.c
 tests_unit_test_transfer_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
 tests_unit_test_transfer_LDADD = $(WORKER_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_transfer_sockets
+tests_unit_test_transfer_sockets_SOURCES = tests/unit/test_transfer_sockets.c
+tests_unit_test_transfer_sockets_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_transfer_sockets_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=syscall
+tests_unit_test_transfer_sockets_LDADD = $(WORKER_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_pipe
 tests_unit_test_pipe_SOURCES = tests/unit/test_pipe.c
 tests_unit_test_pipe_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src

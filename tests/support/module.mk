@@ -10,9 +10,10 @@ tests_support_librun_a_SOURCES = tests/support/run.c tests/support/run.h \
 tests_support_librun_a_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 RUN_LIBS = tests/support/librun.a $(CHECK_LIBS)
 
-# One worker on a stage, for its unit tests: stage.h.
+# One worker on a stage, for its unit tests: stage.h, pair.h.
 check_LIBRARIES += tests/support/libstage.a
-tests_support_libstage_a_SOURCES = tests/support/stage.c tests/support/stage.h
+tests_support_libstage_a_SOURCES = tests/support/stage.c tests/support/stage.h \
+	tests/support/pair.c tests/support/pair.h
 tests_support_libstage_a_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CFLAGS)
 
 # A DNS server that misbehaves on demand; its use is told at the top of dnsd.c.

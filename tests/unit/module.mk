@@ -244,6 +244,11 @@ tests_unit_test_relay_faults_SOURCES = tests/unit/test_relay_faults.c
 tests_unit_test_relay_faults_CPPFLAGS = $(UNIT_CPPFLAGS)
 tests_unit_test_relay_faults_LDADD = tests/support/libstage.a $(WORKER_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_batch
+tests_unit_test_batch_SOURCES = tests/unit/test_batch.c
+tests_unit_test_batch_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
+tests_unit_test_batch_LDADD = tests/support/libstage.a $(WORKER_LIBS) $(CHECK_LIBS)
+
 # Master: lives, listeners, files, upgrades.
 UNIT_TESTS += tests/unit/test_life
 tests_unit_test_life_SOURCES = tests/unit/test_life.c

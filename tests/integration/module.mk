@@ -17,6 +17,7 @@ INTEGRATION_TESTS += tests/integration/wan_return.sh
 INTEGRATION_TESTS += tests/integration/wan_vanish.sh
 INTEGRATION_TESTS += tests/integration/host_faults.sh
 INTEGRATION_TESTS += tests/integration/probe_unseen.sh
+INTEGRATION_TESTS += tests/integration/without_io_uring.sh
 INTEGRATION_TESTS += tests/integration/dns_unbound.sh
 INTEGRATION_TESTS += tests/integration/dns_hostile.sh
 EXTRA_DIST += tests/integration/diag.py

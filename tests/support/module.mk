@@ -30,6 +30,10 @@ tests_support_wan_load_SOURCES = tests/support/wan/load.c tests/support/wan/load
 	tests/support/wan/report.c
 EXTRA_DIST += tests/support/wan/stage.sh tests/support/wan/iaido.sh tests/support/wan/dns.sh
 
+# Runs a program where io_uring is not to be had.
+check_PROGRAMS += tests/support/noring/no_ring
+tests_support_noring_no_ring_SOURCES = tests/support/noring/no_ring.c
+
 # Made-up snapshots, and an endpoint that serves them inside a test.
 check_LIBRARIES += tests/support/libscene.a
 tests_support_libscene_a_SOURCES = tests/support/diag/scene.c tests/support/diag/scene.h \

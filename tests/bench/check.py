@@ -27,6 +27,9 @@ CASES = {
     "close_1": ("close", 1, 64),
     "close_16": ("close", 16, 64),
 }
+# Without io_uring, as in most containers, calls are made one by one: budgets of their own, where
+# several messages are there at a time.
+ONE_BY_ONE = "_one_by_one"
 SHORT, LONGER = 200, 2000
 ATTEMPTS = 4
 LOOSE = 0.6        # below this share of its budget a figure has earned a smaller one
@@ -41,6 +44,15 @@ class Traced(proxies.Iaido):
         return self.prefix + super().configure(directory, backend_port)
 
 
+def has_ring(proxy):
+    """One of the processes has io_uring."""
+    for pid in proxy.pids():
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            if "io_uring" in os.readlink(entry.path):
+                return True
+    return False
+
+
 def run_load(options, port, case, units):
     kind, connections, size = CASES[case]
     subprocess.run([os.path.join(options.tools, "load"), "-k", kind, "-n", str(connections),
@@ -49,15 +61,15 @@ def run_load(options, port, case, units):
     return units
 
 
-def instructions_of_run(options, directory, backend_port, longer):
+def instructions_of_run(options, directory, backend_port, prefix, cases, longer):
     """One life of iaido under callgrind: every case for a short time, one of them for longer."""
     os.makedirs(directory)
     proxy = Traced(options)
-    proxy.prefix = ["valgrind", "--tool=callgrind", "-q",
-                    f"--callgrind-out-file={directory}/callgrind.%p"]
+    proxy.prefix = prefix + ["valgrind", "--tool=callgrind", "-q",
+                             f"--callgrind-out-file={directory}/callgrind.%p"]
     proxy.start(directory, backend_port)
     try:
-        for case in CASES:
+        for case in cases:
             run_load(options, proxy.port, case, SHORT + (LONGER if case == longer else 0))
     finally:
         proxy.stop()
@@ -70,15 +82,18 @@ def instructions_of_run(options, directory, backend_port, longer):
     return total
 
 
-def measure_instructions(options, directory, backend_port, cases):
-    base = instructions_of_run(options, f"{directory}/base", backend_port, None)
-    return {f"instructions_{case}":
-            (instructions_of_run(options, f"{directory}/{case}", backend_port, case) - base)
-            / LONGER for case in cases}
+def measure_instructions(options, directory, backend_port, prefix, cases):
+    def count(name, longer):
+        return instructions_of_run(options, f"{directory}/{name}", backend_port, prefix, cases,
+                                   longer)
+
+    base = count("base", None)
+    return {f"instructions_{case}": (count(case, case) - base) / LONGER for case in cases}
 
 
-def measure_calls(options, directory, backend_port, cases):
-    proxy = proxies.Iaido(options)
+def measure_calls(options, directory, backend_port, prefix, cases):
+    proxy = Traced(options)
+    proxy.prefix = prefix
     proxy.start(f"{directory}/calls", backend_port)
     seen = {}
     try:
@@ -92,18 +107,46 @@ def measure_calls(options, directory, backend_port, cases):
     return seen
 
 
+def uses_ring(options, directory, backend_port, prefix):
+    proxy = Traced(options)
+    proxy.prefix = prefix
+    proxy.start(f"{directory}/ring{len(prefix)}", backend_port)
+    try:
+        return has_ring(proxy)
+    finally:
+        proxy.stop()
+
+
+def find_ways(options, directory, backend_port):
+    """How iaido can pass on messages here: what a budget's name ends with, what stands in front of
+    iaido for it, and for which cases."""
+    without = [options.no_ring]
+    if uses_ring(options, directory, backend_port, without):
+        raise proxies.Failure(f"{options.no_ring} does not keep iaido from io_uring")
+    ways = [(ONE_BY_ONE, without, [case for case in CASES if CASES[case][1] > 1])]
+    if uses_ring(options, directory, backend_port, []):
+        ways.append(("", [], list(CASES)))
+    else:
+        print("io_uring is not to be had here: only what does without it is measured")
+    return ways
+
+
 def measure(options, directory, backend_port, budgets):
     """Every figure once; those over their budget again."""
     seen = {}
+    ways = find_ways(options, directory, backend_port)
     for attempt in range(ATTEMPTS):
-        where = f"{directory}/{attempt}"
-        os.mkdir(where)
-        for kind, take in (("syscalls", measure_calls), ("instructions", measure_instructions)):
-            cases = [case for case in CASES if seen.get(f"{kind}_{case}", sys.maxsize)
-                     > budgets.get(f"{kind}_{case}", 0)]
-            for name, value in (take(options, where, backend_port, cases) if cases else {}).items():
-                seen[name] = min(value, seen.get(name, value))
-    return seen
+        for suffix, prefix, cases in ways:
+            where = f"{directory}/{attempt}{suffix}"
+            os.mkdir(where)
+            for kind, take in (("syscalls", measure_calls), ("instructions", measure_instructions)):
+                over = [case for case in cases
+                        if seen.get(f"{kind}_{case}{suffix}", sys.maxsize)
+                        > budgets.get(f"{kind}_{case}{suffix}", 0)]
+                found = take(options, where, backend_port, prefix, over) if over else {}
+                for name, value in found.items():
+                    seen[name + suffix] = min(value, seen.get(name + suffix, value))
+    return seen, [suffix for suffix, _, _ in ways]
 
 
 def read_budgets(path):
@@ -114,6 +157,12 @@ def read_budgets(path):
             if words:
                 budgets[words[0]] = float(words[1])
     return budgets
+
+
+def measurable(budgets, ways):
+    """The budgets without those for which this machine lacks io_uring."""
+    return {name: value for name, value in budgets.items()
+            if "" in ways or name.endswith(ONE_BY_ONE)}
 
 
 def compare(seen, budgets):
@@ -128,7 +177,7 @@ def compare(seen, budgets):
             word = "OVER" if budget > 0 else "NO BUDGET"
         if not word.startswith("ok"):
             wrong.append(name)
-        print(f"{name:32} {value:10.2f}  budget {budget:10.2f}  {word}")
+        print(f"{name:40} {value:10.2f}  budget {budget:10.2f}  {word}")
     return wrong
 
 
@@ -136,9 +185,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--iaido", required=True)
     parser.add_argument("--tools", required=True, help="where load and backend are")
+    parser.add_argument("--no-ring", required=True, help="a command without io_uring")
     parser.add_argument("--budgets", required=True)
     options = parser.parse_args()
-    options.iaido, options.tools = os.path.abspath(options.iaido), os.path.abspath(options.tools)
+    for name in ("iaido", "tools", "no_ring"):
+        setattr(options, name, os.path.abspath(getattr(options, name)))
     for program in ("valgrind", "strace"):
         if shutil.which(program) is None:
             sys.exit(f"bench-check: {program} is missing (Debian package: {program})")
@@ -148,7 +199,8 @@ def main():
     try:
         port = int(backend.stdout.readline())
         budgets = read_budgets(options.budgets)
-        wrong = compare(measure(options, directory, port, budgets), budgets)
+        seen, ways = measure(options, directory, port, budgets)
+        wrong = compare(seen, measurable(budgets, ways))
     except (proxies.Failure, subprocess.CalledProcessError) as failure:
         sys.exit(f"bench-check: {failure}")
     finally:

@@ -20,11 +20,12 @@ bench: tests/bench/pick
 .PHONY: bench
 
 # Instructions and system calls per request against the budgets: the same on any machine.
-BENCH_TOOLS = contrib/bench/load contrib/bench/backend
+BENCH_TOOLS = contrib/bench/load contrib/bench/backend tests/support/noring/no_ring
 EXTRA_DIST += tests/bench/check.py tests/bench/budgets
 
 bench-check: iaido$(EXEEXT) $(BENCH_TOOLS)
 	python3 -B '$(srcdir)/tests/bench/check.py' --iaido '$(abs_top_builddir)/iaido' \
-		--tools '$(abs_top_builddir)/contrib/bench' --budgets '$(srcdir)/tests/bench/budgets'
+		--tools '$(abs_top_builddir)/contrib/bench' --budgets '$(srcdir)/tests/bench/budgets' \
+		--no-ring '$(abs_top_builddir)/tests/support/noring/no_ring'
 
 .PHONY: bench-check

@@ -13,6 +13,7 @@
 #include "iaido/clock.h"
 #include "iaido/worker.h"
 
+#include "worker/batch.h"
 #include "worker/conn.h"
 #include "worker/dial.h"
 #include "worker/frontend.h"
@@ -422,9 +423,12 @@ accept_some(struct listener *l)
 static void
 on_listener(evutil_socket_t fd, short what, void *arg)
 {
+	struct listener *l = arg;
+
 	(void)fd;
 	(void)what;
-	accept_some(arg);
+	batch_run_ends(l->acceptor->worker);
+	accept_some(l);
 }
 
 static void
@@ -437,6 +441,7 @@ on_poll(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	a->poll_armed = false;
+	batch_run_ends(w);
 	if (a->paused)
 		return;
 	serve_waiting(a);

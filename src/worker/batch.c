@@ -5,6 +5,7 @@
 #include "worker/batch.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -30,6 +31,7 @@ struct job {
 struct batch {
 	struct conn *conns[BATCH_MAX];
 	unsigned count;
+	bool has_end; /* one of them has heard of an end */
 	uint8_t *buffers; /* BATCH_MAX, BUFFER_STRIDE apart; no memory until they are used */
 	struct ring *ring; /* NULL = none to be had: */
 	int ring_error;
@@ -78,12 +80,13 @@ batch_add(struct conn *c)
 	struct worker *w = c->worker;
 	struct batch *b = w->batch;
 
-	if (c->in_batch)
-		return;
-	if (b->count == BATCH_MAX)
-		batch_run(w);
-	c->in_batch = true;
-	b->conns[b->count++] = c;
+	if (!c->in_batch) {
+		if (b->count == BATCH_MAX)
+			batch_run(w);
+		c->in_batch = true;
+		b->conns[b->count++] = c;
+	}
+	b->has_end |= c->end[CLIENT].closed_seen || c->end[BACKEND].closed_seen;
 }
 
 /* All that is more than one message that is passed on whole. */
@@ -173,8 +176,16 @@ batch_run(struct worker *w)
 	if (count == 0)
 		return;
 	b->count = 0;
+	b->has_end = false;
 	jobs = choose(b, count);
 	receive(b, jobs);
 	send_on(b, jobs);
 	finish(b, jobs);
+}
+
+void
+batch_run_ends(struct worker *w)
+{
+	if (w->batch->has_end)
+		batch_run(w);
 }

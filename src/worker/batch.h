@@ -17,5 +17,8 @@ int batch_ring_error(const struct batch *b);
 void batch_add(struct conn *c);
 /* Does it, for all of them. */
 void batch_run(struct worker *w);
+/* Does it now if one of them may end by it: for who asks for a place, so that it finds the one that has
+ * been left. */
+void batch_run_ends(struct worker *w);
 
 #endif

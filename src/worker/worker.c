@@ -224,6 +224,8 @@ on_chan(evutil_socket_t fd, short what, void *arg)
 	int r;
 
 	(void)what;
+	/* What came before the master's word has been dealt with when it is obeyed. */
+	batch_run(w);
 	use_spare(w);
 	while (!w->stop && (r = chan_receive(fd, &raw)) == 1) {
 		r = msg_decode(&raw, MSG_FROM_MASTER, &m);

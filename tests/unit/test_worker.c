@@ -552,6 +552,35 @@ START_TEST(clients_wait_in_the_queue_while_all_places_are_taken)
 }
 END_TEST
 
+/* Both of what the worker sees at once: the place is free before it is asked for. */
+START_TEST(who_has_gone_leaves_a_place_to_who_comes_in_the_same_turn)
+{
+	struct stage s;
+	int client, backend;
+	char byte;
+
+	stage_open(&s, 2);
+	s.frontend.backends[0].limit = 1;
+	stage_push(&s);
+	client = stage_connect(&s);
+	backend = stage_accept(&s, 0);
+	for (int round = 0; round < 10; round++) {
+		/* It is done with accepting: what follows is another turn. */
+		ck_assert_int_eq(send(client, "q", 1, 0), 1);
+		ck_assert_int_eq(recv(backend, &byte, 1, 0), 1);
+		stage_hold(&s);
+		close(client);
+		close(backend);
+		client = stage_connect(&s);
+		stage_go_on(&s);
+		backend = stage_accept(&s, 0);
+	}
+	close(client);
+	close(backend);
+	stage_close(&s);
+}
+END_TEST
+
 /* However many of them wait before one that is still there. */
 START_TEST(no_backend_is_dialled_for_clients_that_left_the_queue)
 {
@@ -724,6 +753,7 @@ UNIT_MAIN("worker", a_large_stream_passes_both_ways_unchanged,
 	a_worker_that_is_killed_cuts_streams_by_reset,
 	a_worker_that_is_killed_cuts_a_young_stream_by_reset,
 	clients_wait_in_the_queue_while_all_places_are_taken,
+	who_has_gone_leaves_a_place_to_who_comes_in_the_same_turn,
 	no_backend_is_dialled_for_clients_that_left_the_queue,
 	without_a_backend_that_answers_the_client_is_reset_in_time,
 	idle_connections_are_closed_by_fin,

@@ -301,7 +301,7 @@ START_TEST(what_a_ring_does_not_take_is_done_without_it)
 	check_messages("io_uring_enter", "error=ENOMEM:when=2+3");
 	check_messages("io_uring_enter", "error=EAGAIN:when=1+2");
 	check_messages("io_uring_enter", "error=EBUSY:when=1+1");
-	/* A filter: it is not asked again. */
+	/* As a filter would. */
 	check_messages("io_uring_enter", "error=EPERM:when=1");
 	check_messages("io_uring_enter,recvfrom,sendto", "error=EINTR:when=1+2");
 }

@@ -212,11 +212,6 @@ tests_unit_test_alarm_SOURCES = tests/unit/test_alarm.c
 tests_unit_test_alarm_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
 tests_unit_test_alarm_LDADD = $(WORKER_LIBS) $(CHECK_LIBS)
 
-UNIT_TESTS += tests/unit/test_ring
-tests_unit_test_ring_SOURCES = tests/unit/test_ring.c
-tests_unit_test_ring_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
-tests_unit_test_ring_LDADD = $(WORKER_LIBS) $(CHECK_LIBS)
-
 UNIT_TESTS += tests/unit/test_transfer
 tests_unit_test_transfer_SOURCES = tests/unit/test_transfer.c
 tests_unit_test_transfer_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src

@@ -468,7 +468,7 @@ END_TEST
 
 START_TEST(without_the_kernels_consent_each_is_done_by_itself)
 {
-	static const int reasons[] = { EAGAIN, EBUSY, EINTR, ENOMEM, EPERM, ENOSYS };
+	static const int reasons[] = { EAGAIN, EBUSY, EINTR, ENOMEM };
 
 	set_up(1);
 	for (unsigned i = 0; i < ARRAY_SIZE(reasons); i++) {
@@ -480,6 +480,25 @@ START_TEST(without_the_kernels_consent_each_is_done_by_itself)
 		send_round(i + 1, 3 + i);
 	}
 	tear_down();
+}
+END_TEST
+
+/* Unlike a shortage, a filter does not pass. */
+START_TEST(a_kernel_that_forbids_it_is_not_asked_again)
+{
+	static const int reasons[] = { EPERM, EACCES, ENOSYS };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(reasons); i++) {
+		set_up(1);
+		asked = 0;
+		refusal = reasons[i];
+		receive_round(i, CAPACITY);
+		refusal = 0;
+		send_round(i, CAPACITY);
+		receive_round(i + 1, CAPACITY);
+		ck_assert_uint_eq(asked, 1);
+		tear_down();
+	}
 }
 END_TEST
 
@@ -515,7 +534,8 @@ add_tests(Suite *suite, int with_ring)
 		each_send_has_its_own_result, no_descriptor_is_left_open };
 	const TTest *const rings[] = { many_are_one_system_call_and_a_single_one_is_none,
 		what_the_kernel_does_not_take_is_done_one_by_one,
-		without_the_kernels_consent_each_is_done_by_itself };
+		without_the_kernels_consent_each_is_done_by_itself,
+		a_kernel_that_forbids_it_is_not_asked_again };
 	TCase *tcase = tcase_create(with_ring ? "by a ring" : "one by one");
 
 	tcase_set_timeout(tcase, 60);

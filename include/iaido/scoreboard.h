@@ -90,8 +90,7 @@ struct share_head {
 	_Atomic int64_t paused_since_ns; /* out of descriptors since; 0 = accepting */
 	_Atomic uint64_t table_applied;
 	_Atomic uint32_t connections;
-	_Atomic uint32_t log_dropped;
-	_Atomic uint64_t splice_fallbacks; /* no pipe could be had: copied instead */
+	_Atomic uint64_t pipe_shortages; /* times that none could be had: streams are copied then */
 	_Atomic uint64_t closed_for_drain;
 };
 

@@ -97,6 +97,7 @@ struct snapshot {
 	uint64_t reloads_ok;
 	uint64_t reloads_failed;
 	uint64_t worker_restarts;
+	uint64_t pipe_shortages;
 	bool listening;
 	bool workers_ready;
 	bool shutting_down;

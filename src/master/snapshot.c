@@ -164,6 +164,7 @@ snapshot_take(void *arg, struct snapshot *out)
 		.uptime_ns = clock_now_ns() - m->started_ns,
 		.generation = m->supervisor.generation,
 		.worker_restarts = m->supervisor.restarts,
+		.pipe_shortages = supervisor_pipe_shortages(m),
 		.listening = !m->shutdown.under_way || m->shutdown.keep_accepting,
 		.workers_ready = supervisor_has_ready(m),
 		.shutting_down = m->shutdown.under_way,

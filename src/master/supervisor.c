@@ -429,15 +429,40 @@ supervisor_connections(const struct worker *w)
 	return n < CONNECTIONS_PLAUSIBLE ? n : 0;
 }
 
-uint64_t
-supervisor_closed_for_drain(const struct master *m)
+/* Over all workers that there are and that there were. */
+static uint64_t
+sum_of(const struct master *m, uint64_t (*figure)(const struct share_head *))
 {
-	uint64_t n = SHARE_GET(m->supervisor.total.head->closed_for_drain);
+	uint64_t n = figure(m->supervisor.total.head);
 	const struct worker *w;
 
 	TAILQ_FOREACH(w, &m->supervisor.workers, link)
-		n += SHARE_GET(w->share.head->closed_for_drain);
+		n += figure(w->share.head);
 	return n;
+}
+
+static uint64_t
+closed_for_drain(const struct share_head *head)
+{
+	return SHARE_GET(head->closed_for_drain);
+}
+
+static uint64_t
+pipe_shortages(const struct share_head *head)
+{
+	return SHARE_GET(head->pipe_shortages);
+}
+
+uint64_t
+supervisor_closed_for_drain(const struct master *m)
+{
+	return sum_of(m, closed_for_drain);
+}
+
+uint64_t
+supervisor_pipe_shortages(const struct master *m)
+{
+	return sum_of(m, pipe_shortages);
 }
 
 size_t

@@ -117,6 +117,8 @@ void supervisor_stop_all(struct master *m, int64_t kill_after_ns);
 uint64_t supervisor_applied(const struct master *m);
 /* Connections closed for a drain since the program began. */
 uint64_t supervisor_closed_for_drain(const struct master *m);
+/* How often a worker got no pipe for a stream since then. */
+uint64_t supervisor_pipe_shortages(const struct master *m);
 size_t supervisor_shares(const struct master *m, struct share **out, size_t max);
 
 #endif

@@ -108,11 +108,8 @@ give_back_frontend(struct scoreboard *b, struct share_frontend *dead, struct sha
 static void
 give_back_head(struct share_head *dead, struct share_head *total)
 {
-	uint32_t dropped = atomic_exchange_explicit(&dead->log_dropped, 0, memory_order_relaxed);
-
 	SHARE_SET(dead->connections, 0);
-	SHARE_ADD(total->log_dropped, dropped);
-	add_figure(&total->splice_fallbacks, &dead->splice_fallbacks);
+	add_figure(&total->pipe_shortages, &dead->pipe_shortages);
 	add_figure(&total->closed_for_drain, &dead->closed_for_drain);
 }
 

@@ -115,7 +115,7 @@ note_shortage(struct worker *w, int error, int64_t now_ns)
 	uint64_t left_out;
 
 	pool->retry_at_ns = now_ns + SHORTAGE_NS;
-	SHARE_ADD(w->share->head->splice_fallbacks, 1);
+	SHARE_ADD(w->share->head->pipe_shortages, 1);
 	if (log_limit_allow(&pool->log, now_ns, &left_out))
 		log_event(LOG_LEVEL_WARN, "worker.pipes",
 			error == -EDQUOT ? "streams are copied: this user's pipes take up what "

@@ -64,6 +64,7 @@ START_TEST(every_promised_family_is_there_once)
 		"iaido_config_last_reload_successful",
 		"iaido_config_last_reload_success_timestamp_seconds", "iaido_config_reloads_total",
 		"iaido_generation", "iaido_workers", "iaido_worker_restarts_total",
+		"iaido_pipe_shortages_total",
 		"iaido_frontend_accepting", "iaido_frontend_connections",
 		"iaido_frontend_connections_total", "iaido_frontend_waiting",
 		"iaido_frontend_accept_pauses_total", "iaido_frontend_queue_drops_total",
@@ -94,6 +95,7 @@ START_TEST(values_are_in_base_units)
 	check_line("iaido_start_time_seconds 1767225600.000000000");
 	check_line("iaido_config_last_reload_successful 0");
 	check_line("iaido_config_reloads_total{result=\"failure\"} 1");
+	check_line("iaido_pipe_shortages_total 4");
 	check_line("iaido_workers{state=\"starting\"} 1");
 	check_line("iaido_workers{state=\"ready\"} 1");
 	check_line("iaido_workers{state=\"draining\"} 1");

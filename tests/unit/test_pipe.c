@@ -129,7 +129,7 @@ START_TEST(tiny_pipes_are_not_used_and_not_asked_for_again_at_once)
 		close(fds[--count]);
 	/* There is room now, but nobody looks. */
 	ck_assert_ptr_null(pipe_take(&worker));
-	ck_assert_uint_eq(SHARE_GET(share.head->splice_fallbacks), 1);
+	ck_assert_uint_eq(SHARE_GET(share.head->pipe_shortages), 1);
 	while (!(p = pipe_take(&worker)) && deadline-- > 0)
 		poll(NULL, 0, 10);
 	ck_assert_ptr_nonnull(p);

@@ -51,6 +51,7 @@ fill_head(struct snapshot *s)
 		.reloads_ok = 1,
 		.reloads_failed = 1,
 		.worker_restarts = 3,
+		.pipe_shortages = 4,
 		.listening = true,
 		.workers_ready = true,
 	};

@@ -162,7 +162,8 @@ def describe(result):
     return "\n".join([
         f"{about['date']}: {about['processor']}, {about['cores']} cores, {about['kernel']}, "
         f"{about['network']}; load average before: {about['load_before']:.2f}. "
-        f"{about['rounds']} rounds of {about['seconds']:g} s, medians over them; "
+        f"{about['rounds']} rounds of {about['seconds']:g} s (streams "
+        f"{about['stream_seconds']:g} s), medians over them; "
         f"faults seen by the clients: {errors}.", ""]
         + ([f"Cut short: {result['cut']}", ""] if result["cut"] else []) + versions)
 

@@ -14,16 +14,20 @@ class Workload:
     def unit(self):
         return {"answer": "µs/request", "close": "µs/connection"}.get(self.kind, "ms/GB")
 
+    @property
+    def is_stream(self):
+        return self.kind in ("down", "up")
+
     def cost(self, sample):
         """The proxy's CPU time per unit of this workload, out of one line of load's."""
-        if self.kind in ("answer", "close"):
+        if not self.is_stream:
             return sample["cpu_ns"] / 1e3 / max(sample["units"], 1)
         return sample["cpu_ns"] / 1e6 / max(sample["bytes"] / 1e9, 1e-9)
 
     def rate(self, sample):
         """Requests, connections or MB in a second."""
         seconds = sample["elapsed_ns"] / 1e9
-        if self.kind in ("answer", "close"):
+        if not self.is_stream:
             return sample["units"] / seconds
         return sample["bytes"] / 1e6 / seconds
 

@@ -29,7 +29,7 @@ case $? in
 	;;
 esac
 
-for test in unit/test_batch unit/test_worker unit/test_relay_faults integration/test_faults; do
+for test in unit/test_batch unit/test_relay unit/test_relay_faults unit/test_worker integration/test_faults; do
 	if "$no_ring" "$BUILDDIR/tests/$test" >"$dir/out" 2>&1; then
 		echo "ok: $test"
 	else

@@ -234,6 +234,11 @@ tests_unit_test_dns_SOURCES = tests/unit/test_dns.c tests/support/dnsd/client.c 
 tests_unit_test_dns_CPPFLAGS = $(UNIT_CPPFLAGS) -I$(top_srcdir)/src
 tests_unit_test_dns_LDADD = $(MASTER_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += tests/unit/test_relay
+tests_unit_test_relay_SOURCES = tests/unit/test_relay.c
+tests_unit_test_relay_CPPFLAGS = $(UNIT_CPPFLAGS)
+tests_unit_test_relay_LDADD = tests/support/libstage.a $(WORKER_LIBS) $(CHECK_LIBS)
+
 UNIT_TESTS += tests/unit/test_relay_faults
 tests_unit_test_relay_faults_SOURCES = tests/unit/test_relay_faults.c
 tests_unit_test_relay_faults_CPPFLAGS = $(UNIT_CPPFLAGS)

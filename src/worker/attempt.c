@@ -74,12 +74,16 @@ attempt_answered(struct worker *w, uint32_t cell, int64_t started_ns)
 int
 attempt_open(struct worker *w, const struct addr *a)
 {
+	static const int on = 1;
 	int fd, error;
 
 	fd = socket(a->sa.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -errno;
-	if (connect(fd, &a->sa, addr_len(a)) < 0 && errno != EINPROGRESS) {
+	/* Set later, it could be too late: of two urgent bytes the kernel drops one that a read has
+	 * ended before. */
+	if (setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)) < 0 ||
+		(connect(fd, &a->sa, addr_len(a)) < 0 && errno != EINPROGRESS)) {
 		error = errno;
 		close(fd);
 		return -error;

@@ -70,8 +70,7 @@ conn_new(struct worker *w)
 	c->end[CLIENT].fd = -1;
 	c->end[BACKEND].fd = -1;
 	c->end[BACKEND].side = BACKEND;
-	c->end[CLIENT].nodelay = NODELAY_SET; /* inherited from the listener, and so is this: */
-	c->end[CLIENT].urgent_inline = true;
+	c->end[CLIENT].nodelay = NODELAY_SET; /* inherited from the listener */
 	c->first_ended = 2;
 	c->age_ns = INT64_MAX;
 	return c;

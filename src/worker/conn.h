@@ -37,7 +37,6 @@ struct endpoint {
 	bool heard; /* bytes came from it since then */
 	bool abortive; /* closed by the kernel (the process died), it ends by a reset */
 	bool failed; /* a send failed: nothing more goes to it */
-	bool urgent_inline; /* urgent data comes in the stream */
 	bool error_told; /* it may have an error, which no read tells once a FIN has come */
 	struct event event;
 };

@@ -16,7 +16,6 @@
 
 #include <event2/event.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -38,15 +37,10 @@ epoll_ctl(int epoll_fd, int op, int fd, struct epoll_event *event)
 }
 
 /* Both would hide behind a short read, which then looks like the last one for now: so they are told as
- * a close is. Urgent data is read in the stream from here on; by itself it would not count as readable. */
+ * a close is. */
 static void
 tell_hidden(struct epoll_event *event)
 {
-	static const int on = 1;
-
-	/* A socket that cannot take it is found broken by the read that follows. */
-	if (event->events & EPOLLPRI)
-		(void)setsockopt(event->data.fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
 	/* libevent makes of an error "readable and writable", and no more. */
 	if (event->events & EPOLLERR) {
 		event->events |= EPOLLOUT;

@@ -168,21 +168,6 @@ pass_end(struct conn *c, enum side from)
 	return STEP_PASSED;
 }
 
-/* A read ends before an urgent byte, and the next one drops it unless told otherwise: told before the
- * second read, so that one question with one answer does not pay for it. */
-static void
-take_urgent_inline(struct conn *c, enum side from)
-{
-	static const int on = 1;
-	struct endpoint *src = &c->end[from];
-
-	if (LIKELY(src->urgent_inline) || c->bytes[from] == 0 || src->closed_seen)
-		return;
-	/* A socket that cannot take it is found broken by the read that follows. */
-	(void)setsockopt(src->fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
-	src->urgent_inline = true;
-}
-
 /* It was reset (or met a fault that amounts to one), though no read tells: behind a FIN all say 0, and while
  * the receiver is slow nobody reads. Leaves the error in errno. */
 static bool
@@ -216,7 +201,6 @@ move(struct conn *c, enum side from)
 			return step;
 	}
 	for (turns = 0; turns < TURNS_A_PASS && src->readable && !d->ended;) {
-		take_urgent_inline(c, from);
 		if (LIKELY(!d->splicing)) {
 			turns++;
 			step = read_copy(c, from);
@@ -489,7 +473,6 @@ relay_prepare_copy(struct conn *c, enum side *from_out)
 
 	if (!direction_copies(c, from) || !direction_rests(c, other_side(from)))
 		return false;
-	take_urgent_inline(c, from);
 	*from_out = from;
 	return true;
 }

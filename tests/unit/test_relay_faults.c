@@ -366,6 +366,34 @@ START_TEST(the_first_byte_of_a_backend_may_be_urgent)
 }
 END_TEST
 
+/* Between the worker's wait and its first read, and right after that: often enough one comes there. */
+START_TEST(urgent_bytes_early_in_an_answer_all_arrive)
+{
+	static const int on = 1;
+	int client, backend;
+
+	stage_open(&stage, 1);
+	for (int turn = 0; turn < 200; turn++) {
+		char bytes[16] = { 0 };
+
+		connect_pair(&client, &backend);
+		ck_assert_int_eq(setsockopt(client, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on)), 0);
+		ck_assert_int_eq(setsockopt(backend, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)), 0);
+		ck_assert_int_eq(send(backend, "abc", 3, 0), 3);
+		ck_assert_int_eq(send(backend, "U", 1, MSG_OOB), 1);
+		ck_assert_int_eq(send(backend, "de", 2, 0), 2);
+		ck_assert_int_eq(send(backend, "V", 1, MSG_OOB), 1);
+		ck_assert_int_eq(send(backend, "fgh", 3, 0), 3);
+		ck_assert_int_eq(shutdown(backend, SHUT_WR), 0);
+		ck_assert_int_eq(recv(client, bytes, sizeof(bytes), MSG_WAITALL), 10);
+		ck_assert_str_eq(bytes, "abcUdeVfgh");
+		close(client);
+		close(backend);
+	}
+	stage_close(&stage);
+}
+END_TEST
+
 /* A copy of the worker's descriptor, or -1. */
 static int
 borrow(int pidfd, int number)
@@ -587,7 +615,8 @@ UNIT_MAIN("relay_faults", a_reset_met_by_a_send_is_not_passed_on_as_a_fin,
 	the_half_closed_time_begins_with_the_fin,
 	what_came_before_the_idle_time_was_over_keeps_the_connection,
 	urgent_data_is_delivered_in_the_stream_both_ways, a_stream_does_not_end_at_an_urgent_byte,
-	the_first_byte_of_a_backend_may_be_urgent, urgent_data_is_delivered_beside_traffic,
+	the_first_byte_of_a_backend_may_be_urgent, urgent_bytes_early_in_an_answer_all_arrive,
+	urgent_data_is_delivered_beside_traffic,
 	a_connection_that_lasts_has_its_options_to_the_backend_too,
 	a_connection_that_is_too_old_and_busy_ends_by_a_reset,
 	streams_that_never_run_dry_let_others_have_their_turn,

@@ -64,17 +64,17 @@ START_TEST(every_promised_family_is_there_once)
 		"iaido_config_last_reload_successful",
 		"iaido_config_last_reload_success_timestamp_seconds", "iaido_config_reloads_total",
 		"iaido_generation", "iaido_workers", "iaido_worker_restarts_total",
-		"iaido_pipe_shortages_total",
-		"iaido_frontend_accepting", "iaido_frontend_connections",
-		"iaido_frontend_connections_total", "iaido_frontend_waiting",
-		"iaido_frontend_accept_pauses_total", "iaido_frontend_queue_drops_total",
-		"iaido_backend_up", "iaido_backend_tier", "iaido_backend_latency_seconds",
-		"iaido_backend_connections", "iaido_backend_connections_max",
-		"iaido_backend_connections_total", "iaido_backend_dials_total",
-		"iaido_backend_dial_duration_seconds", "iaido_backend_probes_total",
-		"iaido_connections_ended_total", "iaido_connection_duration_seconds",
-		"iaido_received_bytes_total", "iaido_sent_bytes_total", "iaido_dns_lookups_total",
-		"iaido_dns_answer_age_seconds", "iaido_backend_series_omitted" };
+		"iaido_pipe_shortages_total", "iaido_frontend_accepting",
+		"iaido_frontend_connections", "iaido_frontend_connections_total",
+		"iaido_frontend_waiting", "iaido_frontend_accept_pauses_total",
+		"iaido_frontend_queue_drops_total", "iaido_backend_up", "iaido_backend_tier",
+		"iaido_backend_latency_seconds", "iaido_backend_connections",
+		"iaido_backend_connections_max", "iaido_backend_connections_total",
+		"iaido_backend_dials_total", "iaido_backend_dial_duration_seconds",
+		"iaido_backend_probes_total", "iaido_connections_ended_total",
+		"iaido_connection_duration_seconds", "iaido_received_bytes_total",
+		"iaido_sent_bytes_total", "iaido_dns_lookups_total", "iaido_dns_answer_age_seconds",
+		"iaido_backend_series_omitted" };
 	char start[128];
 
 	render_scene();

@@ -38,7 +38,8 @@ def parse_options():
     parser.add_argument("--output", metavar="DIR", default=".",
                         help="where bench.md, bench.json and bench.svg (or scale.*) go (default: here)")
     parser.add_argument("--rounds", type=int, help="default 5, --quick 3")
-    parser.add_argument("--seconds", type=float, help="of each measurement, streams twice that; default 0.6")
+    parser.add_argument("--seconds", type=float, help="of each measurement; default 0.6, --quick 0.1. Streams take twice "
+                        "that, but not with --quick")
     parser.add_argument("--placement", choices=["shared", "pinned", "both"],
                         help="proxy, load and backend on one core; or the proxy alone on its own")
     parser.add_argument("--systems", metavar="NAME,...",

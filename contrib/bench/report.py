@@ -157,13 +157,14 @@ def latency_tables(view):
 def describe(result):
     about = result["about"]
     errors = sum(sample["errors"] for s in result["samples"] for sample in s["rounds"])
+    has_streams = any(w.is_stream for w in View(result).workloads)
+    streams = f" (streams {about['stream_seconds']:g} s)" if has_streams else ""
     versions = [f"- {LABELS[name]}: {version}"
                 for name, version in about["versions"].items() if version and name in LABELS]
     return "\n".join([
         f"{about['date']}: {about['processor']}, {about['cores']} cores, {about['kernel']}, "
         f"{about['network']}; load average before: {about['load_before']:.2f}. "
-        f"{about['rounds']} rounds of {about['seconds']:g} s (streams "
-        f"{about['stream_seconds']:g} s), medians over them; "
+        f"{about['rounds']} rounds of {about['seconds']:g} s{streams}, medians over them; "
         f"faults seen by the clients: {errors}.", ""]
         + ([f"Cut short: {result['cut']}", ""] if result["cut"] else []) + versions)
 

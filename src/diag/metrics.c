@@ -129,7 +129,7 @@ add_workers(const struct snapshot *s, struct text *out)
 	add_single(out, "iaido_worker_restarts_total", "counter",
 		"Workers that ended unexpectedly and were replaced.", s->worker_restarts);
 	add_single(out, "iaido_pipe_shortages_total", "counter",
-		"Times that a worker got no pipe and copied streams for a second or more.",
+		"Times that a worker got no pipe for a stream; it asks once a second at most.",
 		s->pipe_shortages);
 }
 

@@ -108,7 +108,7 @@ choose(struct batch *b, unsigned count)
 		struct job *j = &b->jobs[jobs];
 
 		c->in_batch = false;
-		if (count == 1 || c->state != CONN_RELAYING || !relay_prepare_copy(c, &j->from)) {
+		if (count == 1 || c->state != CONN_RELAYING || !relay_is_one_copy(c, &j->from)) {
 			run_alone(c);
 			continue;
 		}

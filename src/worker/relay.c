@@ -467,7 +467,7 @@ direction_copies(const struct conn *c, enum side from)
 }
 
 bool
-relay_prepare_copy(struct conn *c, enum side *from_out)
+relay_is_one_copy(const struct conn *c, enum side *from_out)
 {
 	enum side from = c->end[CLIENT].readable && !c->from[CLIENT].ended ? CLIENT : BACKEND;
 

@@ -14,9 +14,8 @@ void relay_run(struct conn *c);
  * urgent byte or a reset behind it. */
 void relay_recheck(struct conn *c);
 /* True when the connection has to move one read of one direction, by copy, as far as is known: that
- * direction is in *from, and its socket is ready for it. The caller receives and sends, and says what
- * came of it. */
-bool relay_prepare_copy(struct conn *c, enum side *from);
+ * direction is in *from. The caller receives and sends, and says what came of it. */
+bool relay_is_one_copy(const struct conn *c, enum side *from);
 /* Of those bytes (0 = the end) or of that -errno, so many (or -errno) were sent on. Goes on from there as
  * relay_run() does. */
 void relay_copied(

@@ -366,7 +366,8 @@ START_TEST(the_first_byte_of_a_backend_may_be_urgent)
 }
 END_TEST
 
-/* Between the worker's wait and its first read, and right after that: often enough one comes there. */
+/* What is sought is one urgent byte between the worker's wait and its first read, and the other right after
+ * that read: in so many turns it happens. */
 START_TEST(urgent_bytes_early_in_an_answer_all_arrive)
 {
 	static const int on = 1;
